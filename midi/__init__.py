@@ -1,0 +1,1 @@
+"""Musical data: notes, time, ports, files and event rows."""

@@ -1,0 +1,1 @@
+"""Models: networks, training, bundles."""

@@ -1,0 +1,1 @@
+"""The event-row sequence model."""

@@ -1,0 +1,1 @@
+"""The studio: programs, engine and everything a person touches."""

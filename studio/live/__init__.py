@@ -1,0 +1,1 @@
+"""The live engine: conductor, partner, sound and sessions."""
