@@ -1,0 +1,446 @@
+"""Event rows: the one alphabet in which music is learned and played.
+
+One row is one event and one step of the sequence model: a bar line, a note of the human, the
+release of a long human note, or a note of the partner. Rows are integers in fixed columns; every
+column has its own small vocabulary (an ordered list of meanings), so there is no big one.
+
+*Stream time* orders the rows. A partner's note stands at its onset. A human's note stands where it
+becomes known to the partner, which live is the commit frontier: a fixed *lag* after its onset. The
+``POSITION`` column still tells the true onset within the bar, so the model knows how old the news is.
+
+Time is on a grid of 24 ticks a beat; the micro-timing of a performance stays in the take.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from midi.note import Note, NoteArray, Part, Score
+
+GRID_PER_BEAT = 24
+"""Grid ticks a quarter note: divides evenly into 16ths, triplets and MIDI clock (24 ppq)."""
+
+MAX_BAR_TICKS = 192
+"""Longest bar of the grid (8 beats); longer metres are split, so that a step never exceeds it."""
+
+_FOREVER = 1 << 40
+
+LONG_NOTE_TICKS = GRID_PER_BEAT
+"""A human note held longer than this gets a release row."""
+
+
+class Role(IntEnum):
+    """What a row is; the order is also the order of rows at the same stream tick."""
+
+    PAD = 0
+    START = 1
+    BAR = 2
+    RELEASE = 3
+    HUMAN = 4
+    PARTNER = 5
+
+
+class Field(IntEnum):
+    """Columns of a row, in the order in which the model predicts them; POSITION is input only."""
+
+    DELTA = 0
+    ROLE = 1
+    INSTRUMENT = 2
+    PITCH = 3
+    DURATION = 4
+    VELOCITY = 5
+    POSITION = 6
+
+
+DURATION_TICKS = np.array(
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 22, 24, 30, 36, 42, 48, 60, 72, 84, 96]
+    + [120, 144, 168, 192, 240, 288, 384],
+    dtype=np.int64,
+)
+"""The 32 durations of the vocabulary: exact for short ones, then about five an octave."""
+
+OPEN_DURATION = len(DURATION_TICKS)
+"""Duration of a human note: not known while it sounds."""
+
+N_INSTRUMENTS = 16
+DRUMS = N_INSTRUMENTS - 1
+DRUM_LOW, DRUM_HIGH = 35, 81
+"""General MIDI percussion keys; others are mapped to their nearest relative or left out."""
+
+VELOCITY_STEP = 8
+NO_INSTRUMENT = N_INSTRUMENTS
+NO_PITCH = 128 + DRUM_HIGH - DRUM_LOW + 1
+NO_DURATION = OPEN_DURATION + 1
+NO_VELOCITY = 128 // VELOCITY_STEP
+
+FIELD_SIZES: tuple[int, ...] = (
+    MAX_BAR_TICKS + 1,
+    len(Role),
+    NO_INSTRUMENT + 1,
+    NO_PITCH + 1,
+    NO_DURATION + 1,
+    NO_VELOCITY + 1,
+    MAX_BAR_TICKS + 1,
+)
+"""Vocabulary size of every column."""
+
+PREDICTED = (Field.DELTA, Field.ROLE, Field.INSTRUMENT, Field.PITCH, Field.DURATION, Field.VELOCITY)
+"""Columns that have a head, in sampling order."""
+
+INSTRUMENT_NAMES = (
+    "piano", "mallets", "organ", "guitar", "bass", "strings", "choir", "brass",
+    "reed", "pipe", "lead", "pad", "effects", "ethnic", "percussive", "drums",
+)  # fmt: skip
+"""Instrument classes: the General MIDI families, with sound effects merged and drums last."""
+
+CLASS_PROGRAMS = (0, 11, 16, 25, 33, 48, 52, 61, 66, 73, 80, 89, 98, 104, 114, 0)
+"""General MIDI program that plays each class."""
+
+# Keys that electronic kits send beside General MIDI (Roland TD series), as their nearest GM keys.
+_DRUM_ALIASES = {22: 42, 26: 46, 58: 43, 24: 38, 28: 42, 31: 37, 32: 37, 33: 37, 34: 56, 29: 39, 30: 39}
+
+EVENT_DTYPE = np.dtype(
+    [
+        ("ticks", np.int32),  # stream time
+        ("role", np.int8),
+        ("instrument", np.int8),
+        ("pitch", np.int16),  # MIDI pitch 0-127, for drums too
+        ("duration_ticks", np.int32),
+        ("velocity", np.int16),
+        ("onset_ticks", np.int32),
+    ]
+)
+"""An event before it becomes a row; bar lines carry the bar's length as duration."""
+
+Events = NDArray[np.void]
+Rows = NDArray[np.int16]
+
+
+def vocabulary_hash() -> str:
+    """Digest of everything that gives a row its meaning; bundles carry it and loading compares it."""
+    text = repr(
+        (
+            "rows-1", GRID_PER_BEAT, LONG_NOTE_TICKS, FIELD_SIZES, DURATION_TICKS.tolist(), VELOCITY_STEP,
+            [role.name for role in Role], [field.name for field in Field], INSTRUMENT_NAMES, DRUM_LOW,
+        )
+    )  # fmt: skip
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class BarGrid:
+    """Bar lines on the grid.
+
+    Attributes:
+        changes: ``(tick, bar_ticks)`` pairs, ticks ascending; each entry starts a bar. Before the
+            first entry, bars of its length are continued backwards, so any tick has a bar.
+    """
+
+    changes: tuple[tuple[int, int], ...] = ((0, 4 * GRID_PER_BEAT),)
+
+    @classmethod
+    def from_score(cls, score: Score) -> BarGrid:
+        """Bar lines of a score's time signatures."""
+        changes = []
+        for signature in score.time_signatures:
+            bar_ticks = max(1, round(signature.bar_beats() * GRID_PER_BEAT))
+            while bar_ticks > MAX_BAR_TICKS:
+                bar_ticks = -(-bar_ticks // 2)
+            changes.append((round(signature.ticks * GRID_PER_BEAT / score.ppq), bar_ticks))
+        # A later signature at the same tick replaces the earlier one.
+        return cls(tuple(sorted(dict(changes).items()))) if changes else cls()
+
+    @classmethod
+    def from_downbeats(cls, downbeat_ticks: Iterable[int]) -> BarGrid:
+        """Bar lines at given ticks; the last bar's length goes on."""
+        lines = sorted(set(downbeat_ticks))
+        changes: list[tuple[int, int]] = []
+        for line, following in zip(lines[:-1], lines[1:], strict=True):
+            length = min(following - line, MAX_BAR_TICKS)
+            if not changes or changes[-1][1] != length or (line - changes[-1][0]) % length:
+                changes.append((line, length))
+        return cls(tuple(changes)) if changes else cls()
+
+    def start_and_length(self, ticks: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First tick and length of the bar around each tick; shapes are kept."""
+        at = np.asarray(ticks, dtype=np.int64)
+        table = np.array(self.changes, dtype=np.int64)
+        index = np.maximum(np.searchsorted(table[:, 0], at, side="right") - 1, 0)
+        origin, length = table[index, 0], table[index, 1]
+        start = origin + (at - origin) // length * length
+        ends = np.append(table[1:, 0], _FOREVER)[index]
+        return start, np.minimum(length, ends - start)
+
+    def lines(self, from_tick: int, to_tick: int) -> list[tuple[int, int]]:
+        """``(tick, bar_ticks)`` of every bar line in ``[from_tick, to_tick)``."""
+        found = []
+        start, length = (int(x) for x in self.start_and_length(from_tick))
+        tick = start if start >= from_tick else start + length
+        while tick < to_tick:
+            _, length = self.start_and_length(tick)
+            found.append((tick, int(length)))
+            tick += int(length)
+        return found
+
+
+def instrument_class(program: int, *, is_drum: bool = False) -> int:
+    """Instrument class 0–15 of a General MIDI program."""
+    if is_drum:
+        return DRUMS
+    family = program // 8
+    return 12 if family == 15 else family
+
+
+def drum_pitch(pitch: int) -> int | None:
+    """The General MIDI percussion key for a drum note, or None when it has no relative."""
+    mapped = _DRUM_ALIASES.get(pitch, pitch)
+    return mapped if DRUM_LOW <= mapped <= DRUM_HIGH else None
+
+
+def note_events(
+    notes: NoteArray, ppq: int, role: Role, instrument: int, *, lag_ticks: int = 0
+) -> Events:
+    """Events of one part's notes, unsorted. ``lag_ticks`` delays the stream time (human only)."""
+    if instrument == DRUMS:
+        mapped = np.array([drum_pitch(int(p)) or 0 for p in notes.pitch], dtype=np.int16)
+        notes, pitch = notes.take(mapped > 0), mapped[mapped > 0]
+    else:
+        pitch = notes.pitch.astype(np.int16)
+    onset = np.round(notes.onset_ticks * (GRID_PER_BEAT / ppq)).astype(np.int64)
+    end = np.round((notes.onset_ticks + notes.duration_ticks) * (GRID_PER_BEAT / ppq)).astype(np.int64)
+    events = np.zeros(len(pitch), dtype=EVENT_DTYPE)
+    events["onset_ticks"] = onset
+    events["ticks"] = onset + lag_ticks
+    events["role"] = role
+    events["instrument"] = instrument
+    events["pitch"] = pitch
+    events["duration_ticks"] = np.maximum(end - onset, 1)
+    events["velocity"] = notes.velocity
+    return events
+
+
+def release_events(human: Events) -> Events:
+    """Release events of the long notes among human note events; their lag is kept."""
+    long = human[human["duration_ticks"] > LONG_NOTE_TICKS].copy()
+    lag = long["ticks"] - long["onset_ticks"]
+    long["onset_ticks"] += long["duration_ticks"]
+    long["ticks"] = long["onset_ticks"] + lag
+    long["role"] = Role.RELEASE
+    return long
+
+
+def bar_events(grid: BarGrid, from_tick: int, to_tick: int) -> Events:
+    """Bar line events in ``[from_tick, to_tick)``."""
+    lines = grid.lines(from_tick, to_tick)
+    events = np.zeros(len(lines), dtype=EVENT_DTYPE)
+    events["ticks"] = events["onset_ticks"] = [tick for tick, _ in lines]
+    events["duration_ticks"] = [length for _, length in lines]
+    events["role"] = Role.BAR
+    return events
+
+
+def sort_events(events: Events) -> Events:
+    """Canonical order (stream tick, role, instrument, pitch) with exact doubles removed."""
+    keys = (events["onset_ticks"], events["pitch"], events["instrument"], events["role"], events["ticks"])
+    ordered = events[np.lexsort(keys)]
+    if len(ordered) < 2:
+        return ordered
+    same = np.ones(len(ordered) - 1, dtype=bool)
+    for name in ("ticks", "role", "instrument", "pitch"):
+        same &= ordered[name][1:] == ordered[name][:-1]
+    return ordered[np.concatenate([[True], ~same])]
+
+
+def duration_bin(duration_ticks: ArrayLike) -> NDArray[np.int64]:
+    """Index of the nearest vocabulary duration (by ratio); shape is kept."""
+    edges = np.sqrt(DURATION_TICKS[:-1] * DURATION_TICKS[1:])
+    return np.searchsorted(edges, np.asarray(duration_ticks, dtype=np.float64))
+
+
+def velocity_of_bin(index: ArrayLike) -> NDArray[np.int64]:
+    """Velocity 1–127 in the middle of a velocity bin."""
+    return np.asarray(index, dtype=np.int64) * VELOCITY_STEP + VELOCITY_STEP // 2
+
+
+def start_row(grid: BarGrid, tick: int) -> Rows:
+    """The row that opens a context at ``tick``; shape ``[1, fields]``."""
+    start, _ = grid.start_and_length(tick)
+    row = np.array([[0, Role.START, NO_INSTRUMENT, NO_PITCH, NO_DURATION, NO_VELOCITY, 0]], dtype=np.int16)
+    row[0, Field.POSITION] = min(tick - int(start), MAX_BAR_TICKS)
+    return row
+
+
+def encode(events: Events, grid: BarGrid, from_tick: int) -> Rows:
+    """Sorted events as rows, without the START row.
+
+    Args:
+        events: In canonical order, bar lines included, no step longer than ``MAX_BAR_TICKS``.
+        grid: Bar lines.
+        from_tick: Stream tick of the row before the first.
+
+    Returns:
+        int16 array ``[events, fields]``. A row depends only on its event and on the stream tick of
+        the event before it, so encoding piece by piece gives the same rows as encoding at once.
+    """
+    rows = np.empty((len(events), len(Field)), dtype=np.int16)
+    role = events["role"]
+    is_note = (role == Role.HUMAN) | (role == Role.PARTNER)
+    has_pitch = is_note | (role == Role.RELEASE)
+    delta = np.diff(events["ticks"], prepend=from_tick)
+    rows[:, Field.DELTA] = np.clip(delta, 0, MAX_BAR_TICKS)
+    rows[:, Field.ROLE] = role
+    rows[:, Field.INSTRUMENT] = np.where(has_pitch, events["instrument"], NO_INSTRUMENT)
+    pitch = np.where(events["instrument"] == DRUMS, events["pitch"] - DRUM_LOW + 128, events["pitch"])
+    rows[:, Field.PITCH] = np.where(has_pitch, pitch, NO_PITCH)
+    duration = np.where(role == Role.HUMAN, OPEN_DURATION, duration_bin(np.maximum(events["duration_ticks"], 1)))
+    rows[:, Field.DURATION] = np.where(role == Role.RELEASE, NO_DURATION, duration)
+    rows[:, Field.VELOCITY] = np.where(is_note, events["velocity"] // VELOCITY_STEP, NO_VELOCITY)
+    start, _ = grid.start_and_length(events["onset_ticks"])
+    rows[:, Field.POSITION] = np.minimum(events["onset_ticks"] - start, MAX_BAR_TICKS)
+    return rows
+
+
+def decode(rows: Rows, grid: BarGrid, from_tick: int) -> Events:
+    """Events of rows; what the vocabulary cannot tell is rounded to its bin.
+
+    Human durations are open in rows; they are given back as 0 here and closed by
+    :func:`close_human_notes` where release rows allow it.
+    """
+    events = np.zeros(len(rows), dtype=EVENT_DTYPE)
+    columns = rows.astype(np.int64)
+    ticks = from_tick + np.cumsum(columns[:, Field.DELTA])
+    role = columns[:, Field.ROLE]
+    events["ticks"], events["role"] = ticks, role
+    has_pitch = np.isin(role, (Role.HUMAN, Role.PARTNER, Role.RELEASE))
+    is_drum = columns[:, Field.INSTRUMENT] == DRUMS
+    events["instrument"] = np.where(has_pitch, columns[:, Field.INSTRUMENT], 0)
+    pitch = np.where(is_drum, columns[:, Field.PITCH] - 128 + DRUM_LOW, columns[:, Field.PITCH])
+    events["pitch"] = np.where(has_pitch, pitch, 0)
+    known = columns[:, Field.DURATION] < OPEN_DURATION
+    events["duration_ticks"] = np.where(known, DURATION_TICKS[np.where(known, columns[:, Field.DURATION], 0)], 0)
+    velocity = velocity_of_bin(columns[:, Field.VELOCITY])
+    events["velocity"] = np.where(np.isin(role, (Role.HUMAN, Role.PARTNER)), velocity, 0)
+    start, _ = grid.start_and_length(ticks)
+    onset = start + columns[:, Field.POSITION]
+    late = onset > ticks  # the onset lies in the bar before the one in which it became known
+    before, _ = grid.start_and_length(start - 1)
+    onset = np.where(late, before + columns[:, Field.POSITION], onset)
+    events["onset_ticks"] = np.where(np.isin(role, (Role.HUMAN, Role.RELEASE)), onset, ticks)
+    return events
+
+
+def close_human_notes(events: Events, end_ticks: int) -> Events:
+    """Give human notes a duration: to their release, else one beat at most.
+
+    A note without a release row was, by definition, no longer than :data:`LONG_NOTE_TICKS`; it is
+    ended by the next human note if that comes earlier.
+    """
+    closed = events.copy()
+    human = np.flatnonzero(closed["role"] == Role.HUMAN)
+    onsets = closed["onset_ticks"][human]
+    releases = closed[closed["role"] == Role.RELEASE]
+    for index in human:
+        onset, pitch = int(closed["onset_ticks"][index]), closed["pitch"][index]
+        own = releases[(releases["pitch"] == pitch) & (releases["onset_ticks"] > onset)]
+        again = closed[human][(closed["pitch"][human] == pitch) & (onsets > onset)]
+        limit = int(again["onset_ticks"].min()) if len(again) else end_ticks
+        if len(own) and int(own["onset_ticks"].min()) <= limit:
+            duration = int(own["onset_ticks"].min()) - onset
+        else:
+            later = onsets[onsets > onset]
+            duration = min(LONG_NOTE_TICKS, int(later.min()) - onset) if len(later) else LONG_NOTE_TICKS
+        closed["duration_ticks"][index] = max(duration, 1)
+    return closed
+
+
+def score_events(score: Score, human_parts: Iterable[int], *, lag_ticks: int = 0) -> Events:
+    """All events of a score in canonical order, bar lines from the first bar to the last note."""
+    human = set(human_parts)
+    grid = BarGrid.from_score(score)
+    pieces = []
+    for index, part in enumerate(score.parts):
+        instrument = instrument_class(part.program, is_drum=part.is_drum)
+        role = Role.HUMAN if index in human else Role.PARTNER
+        lag = lag_ticks if index in human else 0
+        events = note_events(part.notes, score.ppq, role, instrument, lag_ticks=lag)
+        pieces.append(events)
+        if index in human:
+            pieces.append(release_events(events))
+    last = max((int(p["ticks"].max()) for p in pieces if len(p)), default=0)
+    pieces.append(bar_events(grid, 0, last + 1))
+    return sort_events(np.concatenate(pieces))
+
+
+def events_score(events: Events, grid: BarGrid, like: Score) -> Score:
+    """A score of the note events: one part for the human, one for each partner instrument."""
+    scale = like.ppq // GRID_PER_BEAT
+    parts = []
+    for role in (Role.HUMAN, Role.PARTNER):
+        mine = events[events["role"] == role]
+        for instrument in np.unique(mine["instrument"]).tolist():
+            notes = [
+                Note(int(e["onset_ticks"]) * scale, max(1, int(e["duration_ticks"])) * scale, int(e["pitch"]),
+                     int(e["velocity"]), 9 if instrument == DRUMS else 0)
+                for e in mine[mine["instrument"] == instrument]
+            ]  # fmt: skip
+            name = f"{role.name.lower()} {INSTRUMENT_NAMES[instrument]}"
+            program = CLASS_PROGRAMS[instrument]
+            parts.append(Part(name, NoteArray.from_notes(notes), program, is_drum=instrument == DRUMS))
+    return Score(tuple(parts), like.tempo_map, like.time_signatures)
+
+
+class EventStream:
+    """The rows of a performance as it happens: insert events, ask for rows.
+
+    Events may come in any order; only the rows behind the earliest change are encoded again, and
+    the rows are always those that :func:`encode` gives for the whole. Bar lines are added up to the
+    frontier. Not thread-safe: it belongs to the conductor.
+
+    Args:
+        grid: Bar lines.
+        from_tick: Stream tick at which the context opens, a bar line as a rule.
+    """
+
+    def __init__(self, grid: BarGrid, from_tick: int = 0) -> None:
+        self.grid = grid
+        self.from_tick = from_tick
+        self.frontier_ticks = from_tick
+        self._events = np.zeros(0, dtype=EVENT_DTYPE)
+        self._rows: Rows = start_row(grid, from_tick)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def advance(self, tick: int) -> None:
+        """Add the bar lines before ``tick``; the frontier never goes back."""
+        if tick > self.frontier_ticks:
+            bars = bar_events(self.grid, self.frontier_ticks, tick)
+            self.frontier_ticks = tick
+            if len(bars):
+                self.insert(bars)
+
+    def insert(self, events: Events) -> None:
+        """Add events; those before ``from_tick`` are refused with ValueError."""
+        if len(events) == 0:
+            return
+        if int(events["ticks"].min()) < self.from_tick:
+            raise ValueError("event before the start of the stream")
+        kept = int(np.searchsorted(self._events["ticks"], int(events["ticks"].min()), side="left"))
+        tail = sort_events(np.concatenate([self._events[kept:], events]))
+        before = int(self._events["ticks"][kept - 1]) if kept else self.from_tick
+        self._events = np.concatenate([self._events[:kept], tail])
+        self._rows = np.concatenate([self._rows[: kept + 1], encode(tail, self.grid, before)])
+
+    def events(self) -> Events:
+        """All events in canonical order."""
+        return self._events
+
+    def rows(self) -> Rows:
+        """START and all events as rows ``[1 + events, fields]``."""
+        return self._rows

@@ -1,0 +1,100 @@
+"""What the live engine asks of a sequence model, and what it gets back.
+
+These values cross from the conductor to the model process; nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from midi.events import BarGrid, Rows
+
+
+@dataclass(frozen=True)
+class Steering:
+    """How the partner is asked to play; every field may change while playing.
+
+    Attributes:
+        temperature: Sampling temperature of all fields, 0.2–2; 1 is the model's own spread.
+        top_p: Nucleus mass kept at every draw, 0–1.
+        density: Added to the log-odds of playing soon rather than later, −2–2; 0 is the model's own.
+        low_pitch: Lowest pitch of the partner, 0–127 (drums are exempt).
+        high_pitch: Highest pitch of the partner, 0–127.
+        instruments: Instrument classes the partner may use; each is a part.
+        hears_human: False cuts the partner's hearing: human rows are left out of its context.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 0.95
+    density: float = 0.0
+    low_pitch: int = 28
+    high_pitch: int = 88
+    instruments: tuple[int, ...] = (0,)
+    hears_human: bool = True
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """Ask for the partner's notes in ``[from_tick, until_tick)``.
+
+    The request carries the whole context, so a model process that has just started, or has missed
+    requests, answers it like any other; a running one finds the common prefix with what it has
+    already read and steps back to it.
+
+    Attributes:
+        number: Ascending; a plan names the request that it answers.
+        context: START row, then the rows of everything settled before ``from_tick``.
+        context_tick: Stream tick of the START row.
+        from_tick: The commit frontier: the earliest tick at which a planned note may stand.
+        until_tick: End of the plan, exclusive.
+        human_from_tick: Imagined human notes before this tick are not drawn, since no such note was heard.
+        grid: Bar lines.
+        steering: How to play.
+        seed: Same request and seed, same plan (on one runtime).
+    """
+
+    number: int
+    context: Rows
+    context_tick: int
+    from_tick: int
+    until_tick: int
+    human_from_tick: int
+    grid: BarGrid
+    steering: Steering
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PlannedNote:
+    """A note on the event grid (24 ticks a beat); drums keep their General MIDI key as pitch."""
+
+    onset_ticks: int
+    duration_ticks: int
+    pitch: int
+    velocity: int
+    instrument: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The partner's next notes, by onset, all in ``[from_tick, until_tick)``.
+
+    Attributes:
+        number: The request that this answers.
+        from_tick: Copied from the request.
+        until_tick: How far the plan reaches; beyond it nothing is known.
+        notes: The partner's notes.
+        imagined: The notes that the model expects of the human, for display only.
+        rows: Event rows that the model read or drew for this plan.
+        compute_s: Seconds of model time.
+        source: ``model`` or ``rules``.
+    """
+
+    number: int
+    from_tick: int
+    until_tick: int
+    notes: tuple[PlannedNote, ...]
+    imagined: tuple[PlannedNote, ...] = field(default=())
+    rows: int = 0
+    compute_s: float = 0.0
+    source: str = "model"
