@@ -1,0 +1,49 @@
+"""Where things are kept, and the few numbers that the programs share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from midi.errors import UserError
+
+APP_NAME = "antiphon"
+
+SAMPLE_RATE_HZ = 48_000
+"""Rate of everything that Antiphon renders: what MIDI musicians' interfaces run at."""
+
+
+def home() -> Path:
+    """The folder of the user's data: ``ANTIPHON_HOME`` where it is set, else the platform's."""
+    chosen = os.environ.get("ANTIPHON_HOME", "").strip()
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
+
+
+def takes_folder() -> Path:
+    """Where recorded performances go unless a folder is named."""
+    return home() / "takes"
+
+
+def cache_folder() -> Path:
+    """Measurements that can be made again at any time; deleting it costs only time."""
+    return home() / "cache"
+
+
+def made_folder(folder: Path) -> Path:
+    """``folder``, created with its parents.
+
+    Raises:
+        UserError: It can't be created, or something that is no folder stands there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise UserError(
+            f"The folder {folder} can't be created: {fault.strerror or fault}.",
+            "Name another folder, or set ANTIPHON_HOME to one that you may write to.",
+        ) from fault
+    return folder
