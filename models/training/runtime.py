@@ -1,0 +1,106 @@
+"""What surrounds a training run: device, precision, processes, random generators, signals."""
+
+import logging
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from midi.errors import UserError
+
+
+def pick_device(device: str) -> str:
+    """``auto`` becomes ``cuda``, ``mps`` or ``cpu``, in that order of what is there.
+
+    Raises:
+        UserError: The named device is not on this machine.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name, is_there in there.items() if is_there)
+    if not there.get(device, False):
+        raise UserError(f"There is no device '{device}' here.", "Use --device auto, or run antiphon doctor.")
+    return device
+
+
+def pick_precision(device: str) -> str:
+    """``bf16-mixed`` where matrix units multiply bfloat16 natively, else ``32-true``.
+
+    That is CUDA from compute capability 8.0, and x86 with AMX; plain AVX-512 or AVX2 emulate bfloat16 and
+    lose by it.
+    """
+    if device == "cuda":
+        return "bf16-mixed" if torch.cuda.get_device_capability()[0] >= 8 else "32-true"
+    if device == "cpu" and "amx_bf16" in _cpu_flags():
+        return "bf16-mixed"
+    return "32-true"
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:  # not Linux
+        return set()
+    return set(
+        next((line.split(":", 1)[1] for line in text.splitlines() if line.startswith("flags")), "").split()
+    )
+
+
+def make_fabric(device: str, precision: str) -> Fabric:
+    """A launched Fabric for this process, one of ``WORLD_SIZE`` when ``torchrun`` started it.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``32-true`` or ``bf16-mixed``.
+    """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    accelerator = pick_device(device)
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", str(world_size)))
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=local_size,
+        num_nodes=world_size // local_size,
+        strategy="ddp" if world_size > 1 else "auto",
+        precision=pick_precision(accelerator) if precision == "auto" else precision,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets (seen in the main thread only); a second signal acts as usual."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_signal(number: int, _frame: Any) -> None:
+        flag.set()
+        signal.signal(number, before[number] or signal.SIG_DFL)
+
+    for number in before:
+        signal.signal(number, on_signal)
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def seed_everything(*parts: int) -> None:
+    """Seed the global generators of torch, numpy and Python from some non-negative integers."""
+    low, high = (int(word) for word in np.random.SeedSequence(parts).generate_state(2))
+    torch.manual_seed(high << 32 | low)
+    random.seed(high)
+    np.random.seed(low)  # noqa: NPY002 - tasks and libraries may still draw from the legacy generator
