@@ -1,0 +1,314 @@
+"""The model beside the engine: a process that answers plan requests.
+
+A crash, a hang or a kill of the process never reaches the engine: it shows as ``ModelChanged(False)``,
+the process is started again (at once, then with growing pauses, for ever), and faults travel as data.
+Why a process and not a thread: a busy model in the engine's interpreter holds its lock (measured in
+milliseconds at p99), and a process can be niced and killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from midi.errors import UserError
+from models.sequence.plan import Plan, PlanRequest
+from studio.live.messages import Input, ModelChanged, PlanArrived
+from studio.live.planner import ModelHealth, ModelState, PlannerSpec, warm_up_request
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+# Windows has other connection and mask types; both sides here use only what they share.
+_Connection: TypeAlias = "connection.Connection[object, object]"
+
+RESTART_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Pause before each restart in a row; the last one repeats."""
+
+STEADY_S = 20.0
+"""A process that lived this long after it was ready starts the pauses anew."""
+
+HANG_S = 10.0
+"""A request without an answer for this long means that the process hangs."""
+
+START_S = 120.0
+"""Longest start (import, weights, warm-up) before the process counts as hanging."""
+
+NICENESS = 5
+"""Added to the model's niceness, so that the engine and the window go first."""
+
+
+# The child's side.
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    message: str
+    hint: str
+    is_final: bool
+
+
+def _exit_with_parent() -> None:
+    """End this process when its parent is gone, even in the middle of a plan."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def _settle_child() -> None:
+    """Make this process a quiet, modest neighbour of the engine."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # One thread computes fastest beside an engine and a window on two cores (research, layouts).
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    if hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(NICENESS)
+    # The terminal and standard output belong to the parent; faults travel as data.
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+    _exit_with_parent()
+
+
+def _child_main(link: _Connection, spec: PlannerSpec) -> None:
+    """Build the planner, warm it up, then answer requests until the link closes."""
+    _settle_child()
+    started_s = time.monotonic()
+    with suppress(EOFError, OSError):
+        try:
+            planner = spec.build()
+            planner.plan(warm_up_request())
+            link.send(_Ready(time.monotonic() - started_s))
+            while True:
+                link.send(planner.plan(cast("PlanRequest", link.recv())))
+        except UserError as error:
+            link.send(_Fault(error.message, error.hint, is_final=True))
+        except (EOFError, ConnectionError):
+            return
+        except Exception as error:
+            # Whatever a model raises, the engine plays on.
+            link.send(_Fault(f"The model failed: {type(error).__name__}: {error}", "", is_final=False))
+
+
+# The parent's side.
+
+
+class ModelProcess:
+    """A planner in a process of its own, supervised from a thread.
+
+    ``submit``, ``poll`` and ``health`` may be called from any thread and never wait. Exactly one
+    request is in the process at a time; the newest of those submitted meanwhile waits here. A request
+    that was in a process when it died is lost: its time has passed, and the conductor asks again.
+
+    Args:
+        spec: How the process builds its planner.
+        hang_s: Longest wait for one plan before the process is killed and started again.
+        start_s: Longest wait for it to come up.
+        pauses_s: Pause before each restart in a row.
+    """
+
+    def __init__(
+        self,
+        spec: PlannerSpec,
+        *,
+        hang_s: float = HANG_S,
+        start_s: float = START_S,
+        pauses_s: tuple[float, ...] = RESTART_PAUSES_S,
+    ) -> None:
+        self._spec = spec
+        self._hang_s, self._start_s, self._pauses_s = hang_s, start_s, pauses_s
+        self._lock = threading.Lock()
+        self._slot: PlanRequest | None = None
+        self._news: deque[bool | Plan] = deque()
+        self._health = ModelHealth(ModelState.STARTING)
+        self._is_closing = threading.Event()
+        self._wake_out, self._wake_in = get_context("spawn").Pipe(duplex=False)
+        self._is_woken = False
+        self._thread = threading.Thread(target=self._supervise, name="model-supervisor", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: PlanRequest) -> None:
+        """Put a request into the slot; one that still waits there is replaced."""
+        with self._lock:
+            self._slot = request
+        self._wake()
+
+    def poll(self, now_s: float) -> list[Input]:
+        """Plans and state changes since the last call, stamped ``now_s``."""
+        found: list[Input] = []
+        while self._news:
+            item = self._news.popleft()
+            found.append(ModelChanged(now_s, item) if isinstance(item, bool) else PlanArrived(now_s, item))
+        return found
+
+    def health(self) -> ModelHealth:
+        """How the process is."""
+        return self._health
+
+    def close(self) -> None:
+        """End the process and wait for it, a second at most; may be called twice."""
+        if not self._is_closing.is_set():
+            self._is_closing.set()
+            self._wake()
+        self._thread.join(timeout=5.0)
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._is_woken or self._wake_in.closed:
+                return
+            self._is_woken = True
+            # The pipe holds at most this one message, so writing it cannot wait.
+            self._wake_in.send_bytes(b"!")
+
+    def _drain_wake(self) -> None:
+        with self._lock:
+            if self._is_woken:
+                self._wake_out.recv_bytes()
+                self._is_woken = False
+
+    def _supervise(self) -> None:
+        """Keep one process running until closed; runs in the supervisor thread."""
+        if hasattr(signal, "pthread_sigmask"):
+            # The child inherits the mask: an interrupt meant for the program must not end it mid-import.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        failures = restarts = 0
+        try:
+            while not self._is_closing.is_set():
+                ready_s = self._run_child(restarts)
+                if self._is_closing.is_set() or self._health.state is ModelState.REFUSED:
+                    break
+                failures = 1 if ready_s >= STEADY_S else failures + 1
+                restarts += 1
+                self._is_closing.wait(self._pauses_s[min(failures, len(self._pauses_s)) - 1])
+            self._is_closing.wait()
+        finally:
+            with self._lock:
+                self._wake_in.close()
+                self._wake_out.close()
+            self._health = ModelHealth(ModelState.CLOSED, self._health.sentence, restarts=restarts)
+
+    def _run_child(self, restarts: int) -> float:
+        """Start one process and serve it until it is gone; returns how long it was ready, in seconds."""
+        context = get_context("spawn")
+        link, far_end = context.Pipe()
+        process = context.Process(
+            target=_child_main, args=(far_end, self._spec), name="antiphon-model", daemon=True
+        )
+        served = _Served(link, process)
+        try:
+            process.start()
+            far_end.close()
+            state = ModelState.RESTARTING if restarts else ModelState.STARTING
+            self._health = ModelHealth(state, self._health.sentence, restarts=restarts, pid=process.pid)
+            fault = self._serve(served, restarts)
+        except OSError as error:
+            fault = _Fault(f"The model process could not be started: {error}.", "", is_final=False)
+        finally:
+            far_end.close()
+            served.end()
+        if not self._is_closing.is_set():
+            self._report_fault(fault, restarts)
+        return time.monotonic() - served.ready_at_s if served.ready_at_s is not None else 0.0
+
+    def _report_fault(self, fault: _Fault, restarts: int) -> None:
+        state = ModelState.REFUSED if fault.is_final else ModelState.RESTARTING
+        self._health = ModelHealth(state, fault.message, fault.hint, restarts)
+        self._news.append(False)
+
+    def _serve(self, served: _Served, restarts: int) -> _Fault:
+        """Pass requests and plans between the slot and one process until it ends; says why it ended."""
+        deadline_s = time.monotonic() + self._start_s
+        while not self._is_closing.is_set():
+            if served.is_idle and (request := self._take_slot()) is not None:
+                if not served.send(request):
+                    break
+                deadline_s = time.monotonic() + self._hang_s
+            timeout_s = None if served.is_idle else max(0.0, deadline_s - time.monotonic())
+            events = connection.wait([served.link, served.process.sentinel, self._wake_out], timeout_s)
+            if self._wake_out in events:
+                self._drain_wake()
+            if served.link in events:
+                message = served.receive()
+                if isinstance(message, _Fault):
+                    return message
+                if message is None:
+                    break
+                self._take_message(message, served, restarts)
+            elif served.process.sentinel in events:
+                break
+            elif not events and time.monotonic() >= deadline_s:
+                return _Fault("The model hangs and is started again.", "", is_final=False)
+        return _Fault("The model process died and is started again.", "", is_final=False)
+
+    def _take_slot(self) -> PlanRequest | None:
+        with self._lock:
+            request, self._slot = self._slot, None
+        return request
+
+    def _take_message(self, message: _Ready | Plan, served: _Served, restarts: int) -> None:
+        served.is_idle = True
+        if isinstance(message, Plan):
+            self._news.append(message)
+            return
+        served.ready_at_s = time.monotonic()
+        self._health = ModelHealth(ModelState.READY, restarts=restarts, pid=served.process.pid)
+        self._news.append(True)
+
+
+class _Served:
+    """One running process and the link to it; used by the supervisor thread only."""
+
+    def __init__(self, link: _Connection, process: SpawnProcess) -> None:
+        self.link, self.process = link, process
+        self.is_idle = False
+        self.ready_at_s: float | None = None
+
+    def send(self, request: PlanRequest) -> bool:
+        """Hand a request to the waiting process; False when it is gone."""
+        self.is_idle = False
+        try:
+            self.link.send(request)
+        except OSError:
+            return False
+        return True
+
+    def receive(self) -> _Ready | _Fault | Plan | None:
+        """The next message; None when the process is gone."""
+        try:
+            return cast("_Ready | _Fault | Plan", self.link.recv())
+        except (EOFError, OSError):
+            return None
+
+    def end(self) -> None:
+        """Kill what is left and free the handles."""
+        self.link.close()
+        if self.process.pid is None:
+            return
+        self.process.kill()
+        self.process.join(timeout=5.0)
+        with suppress(ValueError):
+            self.process.close()
+
+
+def model_spec(bundle: str, device: str = "cpu") -> PlannerSpec:
+    """The music model of a bundle folder or name, with one compute thread."""
+    return PlannerSpec("models.sequence.player:Player.load", (bundle,), {"device": device, "threads": 1})

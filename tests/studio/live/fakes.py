@@ -1,0 +1,67 @@
+"""Planners and devices that cost nothing, for the engine's tests."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from midi.errors import UserError
+from midi.events import GRID_PER_BEAT
+from models.sequence.plan import Plan, PlannedNote, PlanRequest
+
+
+def plan_of(request: PlanRequest) -> Plan:
+    """One note a beat, so that a test can say what must be heard."""
+    first = -(-request.from_tick // GRID_PER_BEAT) * GRID_PER_BEAT
+    notes = tuple(
+        PlannedNote(tick, GRID_PER_BEAT // 2, 48 + tick // GRID_PER_BEAT % 12, 70, 0)
+        for tick in range(first, request.until_tick, GRID_PER_BEAT)
+    )
+    return Plan(request.number, request.from_tick, request.until_tick, notes, rows=len(notes))
+
+
+class BeatPlanner:
+    """Answers at once and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def plan(self, request: PlanRequest) -> Plan:
+        self.asked.append(request.number)
+        return plan_of(request)
+
+
+class SlowPlanner:
+    """Answers while its gate file is there; waits for it otherwise."""
+
+    def __init__(self, gate: str) -> None:
+        self.gate = Path(gate)
+
+    def plan(self, request: PlanRequest) -> Plan:
+        while request.number >= 0 and not self.gate.exists():
+            time.sleep(0.001)
+        return plan_of(request)
+
+
+class CrashingPlanner:
+    """Raises, or leaves without a word, on request 13."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def plan(self, request: PlanRequest) -> Plan:
+        if request.number == 13 and self.how == "exit":
+            os._exit(7)
+        if request.number == 13:
+            raise ZeroDivisionError("no such chord")
+        return plan_of(request)
+
+
+def refuse(name: str) -> BeatPlanner:
+    raise UserError(f"{name} is no bundle.", "Choose another.")
+
+
+def chatter() -> BeatPlanner:
+    print("a library talks to standard output", flush=True)
+    return BeatPlanner()
