@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import math
+import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from midi.follower import CLOCK_PPQ, ClockFollower, LockState
+
+__all__ = [
+    "DEFAULT_BPM",
+    "MAX_SONG_POSITION",
+    "Clock",
+    "ClockFollower",
+    "ClockMessage",
+    "ClockSender",
+    "LockState",
+    "ManualClock",
+    "SystemClock",
+    "TempoMap",
+]
 
 DEFAULT_BPM = 120.0
 """Tempo of a file that states none (Standard MIDI Files 1.0)."""
@@ -65,3 +82,95 @@ class Clock(Protocol):
     def now_s(self) -> float:
         """Seconds since an arbitrary origin; never goes back."""
         ...
+
+
+class SystemClock:
+    """The machine's monotonic clock. Any thread may ask it."""
+
+    def now_s(self) -> float:
+        """Seconds since an arbitrary origin; never goes back and ignores changes of the wall clock."""
+        return time.perf_counter()
+
+
+class ManualClock:
+    """A clock that stands still until told otherwise; for offline rendering and tests. One thread only."""
+
+    def __init__(self, now_s: float = 0.0) -> None:
+        self._now_s = now_s
+
+    def now_s(self) -> float:
+        """Seconds as last set."""
+        return self._now_s
+
+    def advance(self, seconds: float) -> None:
+        """Go forward by ``seconds``, 0 or more.
+
+        Raises:
+            ValueError: It would go back.
+        """
+        self.set(self._now_s + seconds)
+
+    def set(self, now_s: float) -> None:
+        """Go to ``now_s``.
+
+        Raises:
+            ValueError: That lies in the past.
+        """
+        if not now_s >= self._now_s:
+            raise ValueError(f"a clock can't go back from {self._now_s} s to {now_s} s")
+        self._now_s = now_s
+
+
+MAX_SONG_POSITION = 2**14 - 1
+"""Last sixteenth that a song position pointer can name: two bytes of seven bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMessage:
+    """One message to a MIDI clock slave, due at ``at_s``; ``sixteenths`` counts for song positions only."""
+
+    at_s: float
+    kind: Literal["clock", "start", "continue", "stop", "songpos"]
+    sixteenths: int = 0
+
+    def data(self) -> bytes:
+        """The bytes on the wire (MIDI 1.0)."""
+        if self.kind == "songpos":
+            return bytes([0xF2, self.sixteenths & 0x7F, self.sixteenths >> 7])
+        return bytes([{"clock": 0xF8, "start": 0xFA, "continue": 0xFB, "stop": 0xFC}[self.kind]])
+
+
+class ClockSender:
+    """What a MIDI clock master has to send and when. Pure: it keeps no state and asks no clock."""
+
+    @staticmethod
+    def begin(beat: float, at_s: float) -> tuple[ClockMessage, ...]:
+        """Messages that set a slave going at ``beat``; send the pulse of that beat straight after them.
+
+        At beat 0 a start; elsewhere a song position and a continue. Song positions are sixteenths: between
+        two of them the next one is named, so begin pulses there. Past the last one that can be named (beat
+        4095.75) a continue alone, which goes on from where the slave stopped.
+        """
+        sixteenths = max(math.ceil(beat * 4 - 1e-6), 0)
+        if sixteenths == 0:
+            return (ClockMessage(at_s, "start"),)
+        go = ClockMessage(at_s, "continue")
+        if sixteenths > MAX_SONG_POSITION:
+            return (go,)
+        return (ClockMessage(at_s, "songpos", sixteenths), go)
+
+    @staticmethod
+    def pulses(from_beat: float, to_beat: float, bpm: float, from_s: float) -> tuple[ClockMessage, ...]:
+        """The pulses in ``[from_beat, to_beat)`` at a constant tempo; ``from_beat`` falls on ``from_s``.
+
+        Spans that join leave out no pulse and repeat none, up to rounding of 1e-6 pulses.
+        """
+        first, last = (math.ceil(beat * CLOCK_PPQ - 1e-6) for beat in (from_beat, to_beat))
+        pulse_s = 60.0 / (bpm * CLOCK_PPQ)
+        origin_s = from_s - from_beat * 60.0 / bpm
+        return tuple(ClockMessage(max(origin_s + n * pulse_s, from_s), "clock") for n in range(first, last))
+
+    @staticmethod
+    def end(at_s: float) -> tuple[ClockMessage, ...]:
+        """Messages that stop a slave."""
+        return (ClockMessage(at_s, "stop"),)
