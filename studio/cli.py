@@ -1,0 +1,357 @@
+"""The program ``antiphon``: one command, its subcommands, and what becomes of faults.
+
+Options and JSON keys are an interface (DESIGN section 10): add freely, rename nothing. Modules that load
+torch, pygame or a MIDI system are imported inside the commands that need them, so that ``antiphon
+--help`` and ``antiphon ports`` answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+from cyclopts.validators import Number
+
+import assets
+from midi.errors import UserError
+from studio import settings
+from studio.terminal import Common, Report, Switch, progress, show, show_fault
+
+ModeName = Literal["accompany", "call-and-response"]
+Positive = Parameter(validator=Number(gt=0))
+NotNegative = Parameter(validator=Number(gte=0))
+Tempo = Annotated[float | None, Parameter(validator=Number(gte=20, lte=400))]
+
+USUAL = Common()
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+
+BUILT_IN_MELODY = "demos/harbor.mid"
+
+app = App(
+    name="antiphon",
+    help="Play, and a trained partner plays along.",
+    version="0.1.0",
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+)
+train = App(name="train", help="Train a model.")
+evaluate = App(name="eval", help="Print a model's figures.")
+app.command(train)
+app.command(evaluate)
+
+
+@app.default
+def start(*, common: Common = USUAL) -> Report:
+    """Perform the built-in melody and say where the results are."""
+    folder = settings.takes_folder() / "welcome"
+    report = perform(assets.path(BUILT_IN_MELODY), out=folder, common=common)
+    lines = (*report.lines, "", "Your own melody: antiphon perform FILE.mid. Play live: antiphon play.")
+    return Report(report.data, lines, report.exit_code)
+
+
+@app.command(name="perform")
+def perform(
+    file: Path,
+    /,
+    *,
+    mode: ModeName = "accompany",
+    model: str | None = None,
+    seed: int = 0,
+    tempo: Tempo = None,
+    plan_latency_ms: Annotated[float | None, NotNegative] = None,
+    out: Path | None = None,
+    part: str | None = None,
+    lookahead: Annotated[float, Positive] = 2.0,
+    commit: Annotated[float | None, NotNegative] = None,
+    common: Common = USUAL,
+) -> Report:
+    """Let a MIDI file play in place of a person: offline, faster than real time, repeatable.
+
+    Args:
+        file: The MIDI file that plays.
+        mode: How the partner behaves.
+        model: Bundle name or folder; `none` plays by rules alone.
+        seed: Same file, seed and latency, same bytes.
+        tempo: Quarter notes a minute; the file's own by default.
+        plan_latency_ms: Musical time charged for each plan; by default this machine's measured p95.
+        out: Folder of the results; one in the user's takes by default.
+        part: Number (from 1) or name of the part that plays; the melody by default.
+        lookahead: Beats that the partner plans ahead.
+        commit: Beats of the plan that are fixed; the engine chooses by default.
+        common: Options of every command.
+    """
+    from studio import perform as program  # noqa: PLC0415
+
+    options = program.PerformOptions(
+        file=file, mode=mode, model=model, seed=seed, tempo_bpm=tempo, plan_latency_ms=plan_latency_ms,
+        out=out or settings.takes_folder() / file.stem, part=part, lookahead_beats=lookahead,
+        commit_beats=commit, device=common.device,
+    )  # fmt: skip
+    with progress(common) as advance:
+        data = program.perform(options, advance)
+    return Report(data, program.summary(data))
+
+
+@app.command(name="play")
+def play(
+    *,
+    in_: Annotated[str | None, Parameter(name="--in")] = None,
+    out: str | None = None,
+    virtual: str | None = None,
+    player: Path | None = None,
+    mode: ModeName = "accompany",
+    model: str | None = None,
+    tempo: Tempo = None,
+    clock: Literal["internal", "midi"] = "internal",
+    lookahead: Annotated[float, Positive] = 2.0,
+    commit: Annotated[float | None, NotNegative] = None,
+    seconds: Annotated[float | None, Positive] = None,
+    seed: int = 0,
+    audio: str = "default",
+    metronome: Switch = False,
+    takes: Path | None = None,
+    common: Common = USUAL,
+) -> Report:
+    """Play live in the terminal.
+
+    Args:
+        in_: Part of an input port's name; `none` opens none; by default the first, else the computer's keys.
+        out: Part of an output port's name; `none` by default.
+        virtual: Make ports of this name, for other programs to connect to.
+        player: A MIDI file that plays in place of a person.
+        mode: How the partner behaves.
+        model: Bundle name or folder; `none` plays by rules alone.
+        tempo: Quarter notes a minute; the player file's, or 120.
+        clock: Follow the MIDI clock of the input port, or keep time inside.
+        lookahead: Beats that the partner plans ahead.
+        commit: Beats of the plan that are fixed; the engine chooses by default.
+        seconds: Stop after this long.
+        seed: Same seed, same random draws.
+        audio: Part of a sound device's name, `default`, or `none`.
+        metronome: Click on every beat.
+        takes: Folder of the recorded takes.
+        common: Options of every command.
+    """
+    from studio import play as program  # noqa: PLC0415
+    from studio.live.messages import Mode  # noqa: PLC0415
+
+    options = program.PlayOptions(
+        in_port=in_, out_port=out, virtual=virtual, player_file=player, mode=Mode(mode), model=model,
+        tempo_bpm=tempo, clock=clock, lookahead_beats=lookahead, commit_beats=commit, seconds=seconds,
+        seed=seed, audio=audio, metronome=metronome, out_dir=takes, is_json=common.json,
+        is_quiet=common.quiet, device=common.device,
+    )  # fmt: skip
+    data = program.play(options)
+    return Report(data, [f"{name}: {value}" for name, value in data.items()])
+
+
+@app.command(name="ports")
+def ports(*, common: Common = USUAL) -> Report:  # noqa: ARG001 - read by ``run``
+    """List the MIDI ports there are."""
+    from midi.ports import list_ports  # noqa: PLC0415
+
+    found = list_ports()
+    data: dict[str, object] = {"api": found.api, "inputs": list(found.inputs), "outputs": list(found.outputs)}
+    if found.problem is not None:
+        data |= {"problem": found.problem.message, "hint": found.problem.hint}
+        return Report(data, [found.problem.message, found.problem.hint])
+    lines = [f"in   {name}" for name in found.inputs] + [f"out  {name}" for name in found.outputs]
+    return Report(data, lines or [f"No MIDI ports ({found.api} answers). Connect a keyboard and ask again."])
+
+
+@app.command(name="doctor")
+def doctor(*, common: Common = USUAL) -> Report:  # noqa: ARG001 - read by ``run``
+    """Tell what works on this machine, and the fix for what does not."""
+    from studio import doctor as program  # noqa: PLC0415
+
+    checks = program.examine()
+    lines: list[str] = []
+    for each in checks:
+        lines.append(f"{'ok' if each.ok else '--'}  {each.check:<19} {each.detail}")
+        if each.fix:
+            lines.append(f"{'':<24}{each.fix}")
+    is_usable = all(each.ok for each in checks if each.needed)
+    return Report(program.as_json(checks), lines, 0 if is_usable else 1)
+
+
+@app.command(name="render")
+def render(take: Path, /, *, out: Path, common: Common = USUAL) -> Report:
+    """Turn a recorded take into MIDI, WAV or FLAC, by the ending of the file's name.
+
+    Args:
+        take: The take's file or folder.
+        out: The file to write: .mid, .wav, .flac or .png.
+        common: Options of every command.
+    """
+    from studio import render as program  # noqa: PLC0415
+
+    with progress(common) as advance:
+        data = program.render(take, out, advance)
+    return Report(data, [f"{out}"])
+
+
+@train.command(name="music")
+def train_music(
+    folder: Path,
+    /,
+    *,
+    name: str,
+    parent: str | None = None,
+    minutes: Annotated[float | None, Positive] = None,
+    steps: Annotated[int | None, Positive] = None,
+    resume: Switch = False,
+    common: Common = USUAL,
+) -> Report:
+    """Train a partner on a folder of MIDI files.
+
+    Args:
+        folder: Folder of MIDI files, searched with its subfolders.
+        name: Name of the bundle to make.
+        parent: Bundle to start from.
+        minutes: Stop after this long.
+        steps: Stop after this many optimizer steps.
+        resume: Go on where an interrupted run of this name stopped.
+        common: Options of every command.
+    """
+    from studio import train as program  # noqa: PLC0415
+
+    options = program.TrainMusicOptions(
+        folder=folder,
+        name=name,
+        parent=parent,
+        minutes=minutes,
+        steps=steps,
+        resume=resume,
+        is_quiet=common.quiet, device=common.device,
+    )
+    with progress(common) as advance:
+        data = program.train_music(options, advance)
+    return Report(data, _figures(data))
+
+
+@evaluate.command(name="music")
+def eval_music(
+    model: str,
+    folder: Path,
+    /,
+    *,
+    songs: Annotated[int, Positive] = 8,
+    bars: Annotated[int, Positive] = 16,
+    seed: int = 0,
+    split: Literal["valid", "test"] = "test",
+    jobs: Annotated[int, Positive] = 1,
+    plan_latency_ms: Annotated[float | None, NotNegative] = None,
+    common: Common = USUAL,
+) -> Report:
+    """Measure how well a partner predicts held-out music, and whether it listens.
+
+    Args:
+        model: Bundle name or folder.
+        folder: Folder of MIDI files.
+        songs: Held-out songs that the partner plays with.
+        bars: Bars of each song.
+        seed: Seed of the songs, the partner and the bootstrap.
+        split: Which held-out songs.
+        jobs: Processes that play songs side by side.
+        plan_latency_ms: Musical time charged for each plan; by default this machine's measured p95.
+        common: Options of every command.
+    """
+    from studio import evaluate as program  # noqa: PLC0415
+
+    options = program.EvalMusicOptions(
+        model=model, folder=folder, songs=songs, bars=bars, seed=seed, split=split, jobs=jobs,
+        plan_latency_ms=plan_latency_ms, device=common.device,
+    )  # fmt: skip
+    with progress(common) as advance:
+        data = program.eval_music(options, advance)
+    return Report(data, _figures(data))
+
+
+@evaluate.command(name="chorales")
+def eval_chorales(
+    file: Path,
+    /,
+    *,
+    split: str = "valid",
+    model: str = "chorales",
+    common: Common = USUAL,
+) -> Report:
+    """Measure nats a note on four-part chorales.
+
+    Args:
+        file: JSON file of chorales: splits of pieces of 16th-note chords of four pitches.
+        split: Which split of the file.
+        model: Bundle name or folder.
+        common: Options of every command.
+    """
+    from studio import evaluate as program  # noqa: PLC0415
+
+    with progress(common) as advance:
+        data = program.eval_chorales(file, split=split, model=model, device=common.device, progress=advance)
+    return Report(data, _figures(data))
+
+
+def _figures(data: dict[str, object], indent: str = "") -> list[str]:
+    """A JSON object as indented lines, numbers rounded for reading."""
+    lines: list[str] = []
+    for key, value in data.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}", *_figures(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{key:<24} {f'{value:.4g}' if isinstance(value, float) else value}")
+    return lines
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line (without the program's name) and return its exit code. Never raises."""
+    is_json, is_debug = "--json" in argv, "--debug" in argv
+    try:
+        result = app(_globals_last(argv))
+    except KeyboardInterrupt:
+        show_fault(UserError("Interrupted.", "What was recorded or learned so far is saved."), is_json)
+        return EXIT_INTERRUPTED
+    except CycloptsError as fault:
+        show_fault(_usage_fault(fault), is_json)
+        return EXIT_USAGE
+    except UserError as fault:
+        if is_debug:
+            traceback.print_exc()
+        show_fault(fault, is_json)
+        return fault.exit_code
+    if not isinstance(result, Report):
+        return 0
+    show(result, Common(json=is_json, quiet="--quiet" in argv))
+    return result.exit_code
+
+
+def _globals_last(argv: Sequence[str]) -> list[str]:
+    """Options of every command may stand before the command too."""
+    tokens, leading = list(argv), []
+    while tokens and tokens[0] in {"--json", "--quiet", "--debug", "--device"}:
+        n_tokens = 2 if tokens[0] == "--device" else 1
+        leading += tokens[:n_tokens]
+        tokens = tokens[n_tokens:]
+    return tokens + leading
+
+
+def _usage_fault(fault: CycloptsError) -> UserError:
+    """Wrong use as one sentence and where to read more."""
+    chain = fault.command_chain or ()
+    if isinstance(fault, UnusedCliTokensError) and fault.unused_tokens:
+        sentence = f"antiphon {' '.join(chain)}".strip() + f" does not know '{fault.unused_tokens[0]}'."
+    else:
+        sentence = " ".join(str(fault).split())
+    return UserError(sentence, f"`{' '.join(('antiphon', *chain, '--help'))}` lists what there is.")
+
+
+def main() -> None:
+    """Entry point of the installed program."""
+    sys.exit(run(sys.argv[1:]))
