@@ -1,0 +1,48 @@
+"""Who plays on which MIDI channel: the same for the synth, for MIDI ports and for files."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from midi.events import CLASS_PROGRAMS, DRUMS
+from midi.note import DRUM_CHANNEL
+from studio.live.messages import Sound, Voice
+from studio.live.synth import Instrument, SynthEvent
+
+PLAYER_CHANNEL = 0
+PARTNER_CHANNELS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15)
+METRONOME_CHANNEL = DRUM_CHANNEL
+
+_KINDS: dict[str, Literal["on", "off", "control"]] = {"on": "on", "off": "off", "control": "control"}
+
+
+class Channels:
+    """Gives every instrument class of the partner a channel of its own, at its first note.
+
+    Same sounds in the same order, same channels. There is one channel fewer than there are classes, so
+    a partner that uses all of them has its last class on the channel of the one before.
+    """
+
+    def __init__(self) -> None:
+        self._of_class: dict[int, int] = {DRUMS: DRUM_CHANNEL}
+
+    def channel(self, sound: Sound) -> int:
+        """Channel 0–15 of a sound."""
+        if sound.voice is Voice.PLAYER:
+            return PLAYER_CHANNEL
+        if sound.voice is Voice.METRONOME:
+            return METRONOME_CHANNEL
+        if sound.instrument not in self._of_class:
+            n_given = len(self._of_class) - 1
+            self._of_class[sound.instrument] = PARTNER_CHANNELS[min(n_given, len(PARTNER_CHANNELS) - 1)]
+        return self._of_class[sound.instrument]
+
+    def schedule(self, sound: Sound, synth: Instrument, frame: int) -> None:
+        """Have the synth play a sound at a frame, with its instrument class's program."""
+        is_new = sound.voice is Voice.PARTNER and sound.instrument not in self._of_class
+        channel = self.channel(sound)
+        if is_new:
+            synth.set_program(channel, CLASS_PROGRAMS[sound.instrument])
+        synth.schedule(
+            SynthEvent(frame, _KINDS[sound.kind], channel, sound.pitch, sound.velocity, sound.note_id)
+        )
