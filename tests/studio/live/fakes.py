@@ -63,5 +63,5 @@ def refuse(name: str) -> BeatPlanner:
 
 
 def chatter() -> BeatPlanner:
-    print("a library talks to standard output", flush=True)
+    os.write(1, b"a library talks to standard output")
     return BeatPlanner()
