@@ -17,8 +17,11 @@ def _answers():
 
 
 def _start(log):
-    # Not real-time: containers seldom may. A server of our own name leaves a person's own server alone.
-    command = ["jackd", "-n", os.environ["JACK_DEFAULT_SERVER"], "-r", "-d", "dummy", "-p", PERIOD]
+    # Not real-time (-r): containers seldom may. Synchronous (-S) and patient (-t, milliseconds): each cycle
+    # waits for every client, or else those that come too late on a busy machine miss messages.
+    # A server of our own name leaves a person's own server alone.
+    name = os.environ["JACK_DEFAULT_SERVER"]
+    command = ["jackd", "-n", name, "-r", "-S", "-t", "5000", "-d", "dummy", "-p", PERIOD]
     process = subprocess.Popen(command, stdout=log, stderr=log)
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline_s:

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from midi.clock import SystemClock
 from midi.messages import InputQueue, Kind, note_on
 from midi.ports import (
     LoopbackGuard,
@@ -27,11 +28,6 @@ ECHO_S = 0.030
 SETTLE_S = 0.1  # Two periods of 21 ms before a new JACK connection carries messages, and some to spare.
 
 
-class Clock:
-    def now_s(self):
-        return time.monotonic()
-
-
 @pytest.fixture
 def system(jackd):
     found = find_system()
@@ -44,7 +40,7 @@ class Echo:
     """The smallest engine there is: answers each key an octave up, 30 ms later, through the scheduler."""
 
     def __init__(self, system, name):
-        self._clock = Clock()
+        self._clock = SystemClock()
         self._queue = InputQueue()
         self._held = {}
         self.keys = []
@@ -103,7 +99,7 @@ def test_800_notes_from_another_process_all_arrive_and_all_close(system, tmp_pat
         wait_until(lambda: time.monotonic() > deadline_s, "the last echoes left", meanwhile=echo.step)
         for pitch in (40, 44, 47):
             echo.output.send(note_on(5, pitch, 80))
-        echo.scheduler.note_on(time.monotonic() + 0.2, "never", 5, 90, 80)
+        echo.scheduler.note_on(SystemClock().now_s() + 0.2, "never", 5, 90, 80)
         echo.scheduler.flush_and_panic(all_channels=True)
         time.sleep(0.3)
         report = keyboard.finish()
@@ -125,7 +121,7 @@ def test_800_notes_from_another_process_all_arrive_and_all_close(system, tmp_pat
 
 
 def test_our_own_output_as_our_input_is_recognised(system):
-    clock, queue, guard = Clock(), InputQueue(), LoopbackGuard(window_s=0.2)
+    clock, queue, guard = SystemClock(), InputQueue(), LoopbackGuard(window_s=0.2)
     output = publish_output(system, "Mirror", clock, guard)
     port = open_input(system, "mirror", queue.put, clock, guard)
     assert is_loopback(port.name, "Mirror:out")
@@ -138,7 +134,7 @@ def test_our_own_output_as_our_input_is_recognised(system):
 
 
 def test_a_lost_output_is_found_again_and_its_hanging_note_released(system):
-    clock, heard = Clock(), InputQueue()
+    clock, heard = SystemClock(), InputQueue()
     synth = publish_input(system, "Rack Synth", heard.put, clock)
     output = open_output(system, "rack", clock)
     watcher = PortWatcher(system, interval_s=0.1)
@@ -156,7 +152,7 @@ def test_a_lost_output_is_found_again_and_its_hanging_note_released(system):
 
 
 def test_virtual_ports_are_listed(system):
-    clock = Clock()
+    clock = SystemClock()
     ports = [publish_input(system, "Antiphon", print, clock), publish_output(system, "Antiphon", clock)]
     found = list_ports()
     assert (found.api, found.problem) == ("jack", None)

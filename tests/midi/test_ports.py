@@ -5,13 +5,13 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midi import portsystem
+from midi.clock import ManualClock, SystemClock
 from midi.errors import UserError
 from midi.messages import Decoder, InputQueue, Kind, Message, MidiInput, control, note_off, note_on
 from midi.ports import (
@@ -35,19 +35,6 @@ from midi.scheduler import SHORTEST_NOTE_S, OutputScheduler, Schedule
 ON, OFF = 0x90, 0x80
 
 
-class HandClock:
-    def __init__(self):
-        self.t_s = 0.0
-
-    def now_s(self):
-        return self.t_s
-
-
-class RunningClock:
-    def now_s(self):
-        return time.perf_counter()
-
-
 def wire_is_balanced(heard):
     """Every note-on closed by exactly one note-off, none struck twice while it sounds."""
     sounding = set()
@@ -66,7 +53,7 @@ def wire_is_balanced(heard):
 
 @pytest.fixture
 def clock():
-    return HandClock()
+    return ManualClock()
 
 
 @pytest.fixture
@@ -211,11 +198,56 @@ def test_list_ports_of_a_system(system):
     assert (found.api, found.problem) == ("fake", None)
 
 
+class FakeClient:
+    """An rtmidi object: one port at a time, and closing it forgets the callback, as in python-rtmidi."""
+
+    def __init__(self, library):
+        self._library = library
+        self.opened = self.callback = None
+        library.clients.append(self)
+
+    def get_ports(self):
+        return list(self._library.ports)
+
+    def open_port(self, index, name):
+        if self._library.refusals:
+            self._library.refusals -= 1
+            raise SystemError("busy")
+        assert name
+        self.opened = self._library.ports[index]
+
+    def open_virtual_port(self, name):
+        self.open_port(0, name)
+
+    def close_port(self):
+        self.opened = self.callback = None
+
+    def cancel_callback(self):
+        self.callback = None
+
+    def ignore_types(self, sysex, timing, active_sense):
+        self.heeds_all = not (sysex or timing or active_sense)
+
+    def set_callback(self, callback):
+        self.callback = callback
+
+    def send_message(self, data):
+        self._library.wire.append((self.opened, data))
+
+    def delete(self):
+        self.close_port()
+        self._library.clients.remove(self)
+
+
 class FakeRtMidi:
-    """Stands in for the library: one API answers, the others raise and complain on descriptor 2."""
+    """Stands in for the library: some APIs answer, the others raise and complain on descriptor 2."""
 
     def __init__(self, *answers):
         self._answers = answers
+        self.ports = ["Synth:in"]
+        self.clients = []
+        self.wire = []
+        self.refusals = 0
 
     def get_compiled_api(self):
         return [2, 3]
@@ -224,19 +256,13 @@ class FakeRtMidi:
         return {2: "alsa", 3: "jack"}[number]
 
     def MidiIn(self, number, name):
-        assert name.startswith("Antiphon")
+        assert name
         if self.get_api_name(number) not in self._answers:
             os.write(2, b"ALSA lib: noise")
             raise SystemError("no sequencer")
-        return self
+        return FakeClient(self)
 
     MidiOut = MidiIn
-
-    def get_ports(self):
-        return ["Synth:in"]
-
-    def delete(self):
-        pass
 
 
 @pytest.mark.parametrize(("answers", "api"), [(("alsa", "jack"), "alsa"), (("jack",), "jack")])
@@ -304,13 +330,84 @@ def test_silence_ends_with_the_block_even_after_an_exception(capfd):
     assert capfd.readouterr().err == "voice"
 
 
-def test_windows_points_to_loopmidi():
-    library = FakeRtMidi("alsa")
-    system = portsystem.RtMidiSystem(library, 2)
-    system.api = "winmm"
+@pytest.fixture
+def library():
+    return FakeRtMidi("alsa")
+
+
+@pytest.fixture
+def alsa(library):
+    return portsystem.RtMidiSystem(library, 2)
+
+
+def test_windows_points_to_loopmidi(alsa):
+    alsa.api = "winmm"
     with pytest.raises(UserError) as caught:
-        system.publish(Direction.OUTPUT, "Antiphon")
+        alsa.publish(Direction.OUTPUT, "Antiphon")
     assert "loopMIDI" in caught.value.hint
+
+
+def test_an_input_listens_again_after_reopening(alsa, library):
+    heard = []
+    connection = alsa.connect(Direction.INPUT, "Synth:in", heard.append)
+    connection.reopen("Synth:in")
+    client = library.clients[-1]
+    assert client.heeds_all
+    client.callback(([ON, 60, 1], 0.0), None)
+    assert heard == [[ON, 60, 1]]
+    assert len(library.clients) == 3, "two probes and one client that is used again"
+    connection.close()
+    connection.close()
+    alsa.close()
+    assert library.clients == []
+
+
+def test_an_output_sends_to_the_port_of_its_name(alsa, library):
+    library.ports = ["Other:in", "Synth:in"]
+    connection = alsa.connect(Direction.OUTPUT, "Synth:in")
+    connection.send(b"\xf8")
+    connection.close()
+    connection.send(b"\xf8")
+    assert library.wire == [("Synth:in", b"\xf8")]
+
+
+def test_a_client_that_refuses_is_replaced_once_then_given_up(alsa, library):
+    connection = alsa.connect(Direction.OUTPUT, "Synth:in")
+    library.refusals = 1
+    connection.reopen("Synth:in")
+    assert library.clients[-1].opened == "Synth:in"
+    library.refusals = 2
+    with pytest.raises(UserError, match="could not be opened"):
+        connection.reopen("Synth:in")
+
+
+def test_a_port_gone_since_it_was_listed_cannot_be_opened(alsa):
+    with pytest.raises(UserError, match="'Gone' could not be opened"):
+        alsa.connect(Direction.OUTPUT, "Gone")
+
+
+def test_a_virtual_port_is_made_or_refused_with_a_sentence(alsa, library):
+    heard = []
+    alsa.publish(Direction.INPUT, "Antiphon", heard.append)
+    library.clients[-1].callback(([0xF8], 0.0), None)
+    assert heard == [[0xF8]]
+    library.refusals = 1
+    with pytest.raises(UserError, match="'Antiphon' could not be made"):
+        alsa.publish(Direction.OUTPUT, "Antiphon")
+
+
+def test_a_system_that_stops_answering_has_no_ports(alsa, library):
+    library.ports = None
+    assert alsa.names(Direction.INPUT) == ()
+
+
+def test_silencing_does_without_a_standard_error(monkeypatch):
+    def fail(_):
+        raise OSError("bad descriptor")
+
+    monkeypatch.setattr(os, "dup", fail)
+    with portsystem.quiet_stderr():
+        assert match_port("a", ("A",), Direction.INPUT) == "A"
 
 
 # Inputs
@@ -319,7 +416,7 @@ def test_windows_points_to_loopmidi():
 def test_an_input_stamps_decodes_and_names_the_source(system, clock):
     queue = InputQueue()
     port = open_input(system, "piano", queue.put, clock)
-    clock.t_s = 1.5
+    clock.set(1.5)
     system.port("Grand Piano:Keys").play([ON | 2, 60, 90], [0xF8], [0xF0, 1, 0xF7], [ON, 200, 1])
     assert queue.drain() == [
         MidiInput(1.5, Kind.NOTE_ON, 2, 60, 90, port.name),
@@ -370,10 +467,10 @@ def test_echoes_within_the_window_are_left_out(system, clock):
     open_input(system, "piano", queue.put, clock, guard)
     device = system.port("Grand Piano:Keys")
     target.send(note_on(0, 60, 90))
-    clock.t_s = 0.029
+    clock.set(0.029)
     device.play([ON, 60, 90], [ON, 60, 91])
     assert [m.data2 for m in queue.drain()] == [91]
-    clock.t_s = 0.031
+    clock.set(0.031)
     device.play([ON, 60, 90])
     assert [m.data2 for m in queue.drain()] == [90]
     assert guard.n_echoes == 1
@@ -654,7 +751,7 @@ def test_whatever_is_asked_every_on_gets_exactly_one_off(asked, steps):
 
 
 def test_the_thread_sends_what_is_due_and_panic_clears_the_rest(system):
-    clock = RunningClock()
+    clock = SystemClock()
     output = open_output(system, "piano", clock)
     scheduler = OutputScheduler(output, clock, stale_s=60.0)
     device = system.port("Grand Piano:Keys")
@@ -683,7 +780,7 @@ def test_the_thread_sends_what_is_due_and_panic_clears_the_rest(system):
 
 
 def test_a_burst_through_the_thread_arrives_whole(system):
-    clock = RunningClock()
+    clock = SystemClock()
     output = open_output(system, "piano", clock)
     scheduler = OutputScheduler(output, clock, stale_s=60.0)
     done = threading.Event()
