@@ -47,7 +47,11 @@ class Role(IntEnum):
 
 
 class Field(IntEnum):
-    """Columns of a row, in the order in which the model predicts them; POSITION is input only."""
+    """Columns of a row: the six that the model predicts, in that order, then two that follow from them.
+
+    POSITION is the onset's place in its bar. CLOCK is the stream tick's place in its bar; the two
+    differ by the lag.
+    """
 
     DELTA = 0
     ROLE = 1
@@ -56,6 +60,7 @@ class Field(IntEnum):
     DURATION = 4
     VELOCITY = 5
     POSITION = 6
+    CLOCK = 7
 
 
 DURATION_TICKS = np.array(
@@ -86,6 +91,7 @@ FIELD_SIZES: tuple[int, ...] = (
     NO_PITCH + 1,
     NO_DURATION + 1,
     NO_VELOCITY + 1,
+    MAX_BAR_TICKS + 1,
     MAX_BAR_TICKS + 1,
 )
 """Vocabulary size of every column."""
@@ -203,9 +209,7 @@ def drum_pitch(pitch: int) -> int | None:
     return mapped if DRUM_LOW <= mapped <= DRUM_HIGH else None
 
 
-def note_events(
-    notes: NoteArray, ppq: int, role: Role, instrument: int, *, lag_ticks: int = 0
-) -> Events:
+def note_events(notes: NoteArray, ppq: int, role: Role, instrument: int, *, lag_ticks: int = 0) -> Events:
     """Events of one part's notes, unsorted. ``lag_ticks`` delays the stream time (human only)."""
     if instrument == DRUMS:
         mapped = np.array([drum_pitch(int(p)) or 0 for p in notes.pitch], dtype=np.int16)
@@ -247,7 +251,7 @@ def bar_events(grid: BarGrid, from_tick: int, to_tick: int) -> Events:
 
 def sort_events(events: Events) -> Events:
     """Canonical order (stream tick, role, instrument, pitch) with exact doubles removed."""
-    keys = (events["onset_ticks"], events["pitch"], events["instrument"], events["role"], events["ticks"])
+    keys = tuple(events[name] for name in ("onset_ticks", "pitch", "instrument", "role", "ticks"))
     ordered = events[np.lexsort(keys)]
     if len(ordered) < 2:
         return ordered
@@ -271,9 +275,9 @@ def velocity_of_bin(index: ArrayLike) -> NDArray[np.int64]:
 def start_row(grid: BarGrid, tick: int) -> Rows:
     """The row that opens a context at ``tick``; shape ``[1, fields]``."""
     start, _ = grid.start_and_length(tick)
-    row = np.array([[0, Role.START, NO_INSTRUMENT, NO_PITCH, NO_DURATION, NO_VELOCITY, 0]], dtype=np.int16)
-    row[0, Field.POSITION] = min(tick - int(start), MAX_BAR_TICKS)
-    return row
+    at = min(tick - int(start), MAX_BAR_TICKS)
+    fields = [0, Role.START, NO_INSTRUMENT, NO_PITCH, NO_DURATION, NO_VELOCITY, at, at]
+    return np.array([fields], dtype=np.int16)
 
 
 def encode(events: Events, grid: BarGrid, from_tick: int) -> Rows:
@@ -298,11 +302,13 @@ def encode(events: Events, grid: BarGrid, from_tick: int) -> Rows:
     rows[:, Field.INSTRUMENT] = np.where(has_pitch, events["instrument"], NO_INSTRUMENT)
     pitch = np.where(events["instrument"] == DRUMS, events["pitch"] - DRUM_LOW + 128, events["pitch"])
     rows[:, Field.PITCH] = np.where(has_pitch, pitch, NO_PITCH)
-    duration = np.where(role == Role.HUMAN, OPEN_DURATION, duration_bin(np.maximum(events["duration_ticks"], 1)))
+    duration = np.where(
+        role == Role.HUMAN, OPEN_DURATION, duration_bin(np.maximum(events["duration_ticks"], 1))
+    )
     rows[:, Field.DURATION] = np.where(role == Role.RELEASE, NO_DURATION, duration)
     rows[:, Field.VELOCITY] = np.where(is_note, events["velocity"] // VELOCITY_STEP, NO_VELOCITY)
-    start, _ = grid.start_and_length(events["onset_ticks"])
-    rows[:, Field.POSITION] = np.minimum(events["onset_ticks"] - start, MAX_BAR_TICKS)
+    for column, ticks in ((Field.POSITION, events["onset_ticks"]), (Field.CLOCK, events["ticks"])):
+        rows[:, column] = np.minimum(ticks - grid.start_and_length(ticks)[0], MAX_BAR_TICKS)
     return rows
 
 
@@ -323,7 +329,9 @@ def decode(rows: Rows, grid: BarGrid, from_tick: int) -> Events:
     pitch = np.where(is_drum, columns[:, Field.PITCH] - 128 + DRUM_LOW, columns[:, Field.PITCH])
     events["pitch"] = np.where(has_pitch, pitch, 0)
     known = columns[:, Field.DURATION] < OPEN_DURATION
-    events["duration_ticks"] = np.where(known, DURATION_TICKS[np.where(known, columns[:, Field.DURATION], 0)], 0)
+    events["duration_ticks"] = np.where(
+        known, DURATION_TICKS[np.where(known, columns[:, Field.DURATION], 0)], 0
+    )
     velocity = velocity_of_bin(columns[:, Field.VELOCITY])
     events["velocity"] = np.where(np.isin(role, (Role.HUMAN, Role.PARTNER)), velocity, 0)
     start, _ = grid.start_and_length(ticks)

@@ -1,0 +1,116 @@
+"""Reading rows one by one with a cache that can step back, and drawing the next row under masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from midi.events import Field, Rows
+from models.sequence.network import EventModel, KeyValueCache
+
+Mask = NDArray[np.bool_]
+
+
+class Reader:
+    """What a model has read: rows, cache and hidden states; stepping back costs nothing.
+
+    Every row's hidden state is kept beside its keys and values, so after a step back the next row
+    can be drawn at once. One thread at a time.
+
+    Args:
+        model: In evaluation mode.
+    """
+
+    def __init__(self, model: EventModel) -> None:
+        trunk = model.config.trunk
+        self.model = model
+        self.device = next(model.parameters()).device
+        self._cache = KeyValueCache(trunk, device=self.device)
+        self._hidden = torch.zeros(trunk.context, trunk.width, device=self.device)
+        self._rows = np.zeros((trunk.context, len(Field)), dtype=np.int16)
+        self.rows_fed = 0
+
+    def __len__(self) -> int:
+        return self._cache.length
+
+    @property
+    def room(self) -> int:
+        """Rows that still fit."""
+        return len(self._rows) - len(self)
+
+    def read(self, rows: Rows) -> None:
+        """Make ``rows`` all that was read: keep the common beginning, read the rest in one go.
+
+        Raises:
+            ValueError: More rows than the context holds, or none.
+        """
+        if not 0 < len(rows) <= len(self._rows):
+            raise ValueError(f"cannot read {len(rows)} rows into a context of {len(self._rows)}")
+        shared = min(len(rows), len(self))
+        differs = np.flatnonzero((rows[:shared] != self._rows[:shared]).any(axis=1))
+        self.step_back(int(differs[0]) if len(differs) else shared)
+        if len(rows) > len(self):
+            self.append(rows[len(self) :])
+
+    def append(self, rows: Rows) -> None:
+        """Read rows behind those already read."""
+        start = len(self)
+        with torch.inference_mode():
+            batch = torch.from_numpy(rows.astype(np.int64))[None].to(self.device)
+            self._hidden[start : start + len(rows)] = self.model(batch, self._cache)[0]
+        self._rows[start : start + len(rows)] = rows
+        self.rows_fed += len(rows)
+
+    def step_back(self, length: int) -> None:
+        """Forget all but the first ``length`` rows."""
+        self._cache.length = min(length, self._cache.length)
+
+    def next_row(self) -> RowLogits:
+        """Logits of the row after the last one read."""
+        with torch.inference_mode():
+            return RowLogits(self.model, self.model.head_inputs(self._hidden[len(self) - 1]))
+
+
+@dataclass
+class RowLogits:
+    """The columns of one row, asked for in order; each sees what was set in ``row`` before."""
+
+    model: EventModel
+    inputs: Tensor
+
+    def __post_init__(self) -> None:
+        self.row = np.zeros(len(Field), dtype=np.int16)
+
+    def of(self, field: Field) -> NDArray[np.float32]:
+        """Logits of a column given the columns already set."""
+        with torch.inference_mode():
+            row = torch.from_numpy(self.row.astype(np.int64)).to(self.inputs.device)
+            logits: NDArray[np.float32] = (
+                self.model.head_logits(field, self.inputs[field], row).float().cpu().numpy()
+            )
+        return logits
+
+
+def draw(
+    logits: NDArray[np.float32], allowed: Mask, temperature: float, top_p: float, rng: np.random.Generator
+) -> int:
+    """Draw an index among those allowed, from the nucleus of mass ``top_p`` (Holtzman et al. 2020).
+
+    Args:
+        logits: ``[n]``.
+        allowed: ``[n]``, at least one True.
+        temperature: Above 0; towards 0 the likeliest index wins.
+        top_p: Above 0, at most 1.
+        rng: One uniform number is taken.
+    """
+    scores = np.where(allowed, logits, -np.inf).astype(np.float64) / temperature
+    weights = np.exp(scores - scores.max())
+    order = np.argsort(-weights, kind="stable")
+    mass = np.cumsum(weights[order])
+    kept = int(np.searchsorted(mass, top_p * mass[-1], side="left")) + 1
+    at = int(np.searchsorted(mass[:kept], rng.random() * mass[kept - 1], side="right"))
+    return int(order[min(at, kept - 1)])

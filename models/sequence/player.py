@@ -1,0 +1,298 @@
+"""The sequence model as a partner: answers plan requests under constraints, one row at a time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from midi.errors import UserError
+from midi.events import (
+    DRUM_HIGH,
+    DRUM_LOW,
+    DRUMS,
+    DURATION_TICKS,
+    FIELD_SIZES,
+    GRID_PER_BEAT,
+    MAX_BAR_TICKS,
+    NO_DURATION,
+    NO_INSTRUMENT,
+    NO_PITCH,
+    NO_VELOCITY,
+    OPEN_DURATION,
+    BarGrid,
+    Field,
+    Role,
+    Rows,
+    duration_bin,
+    start_row,
+    velocity_of_bin,
+    vocabulary_hash,
+)
+from models.bundle import read_bundle
+from models.registry import find
+from models.sequence.decode import Mask, Reader, RowLogits, draw
+from models.sequence.network import EventModel, EventModelConfig
+from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering
+
+ARCHITECTURE = "event-rows"
+PLAN_ROWS = 96
+"""Room kept free for a plan; a longer context is shortened from the front."""
+
+HOP_ROWS = 128
+"""The front moves in hops, so that most requests share their beginning with what was read before."""
+
+MAX_CHORD = 6
+"""Most partner notes at one onset: two hands."""
+
+
+@dataclass
+class _Draft:
+    """Where drawing stands: the stream tick of the last row, and what constrains the next one."""
+
+    tick: int
+    last: Rows
+    bar_end: int
+    chord: int = 0
+
+
+class Player:
+    """Plans with one model. Not thread-safe; one context at a time.
+
+    Args:
+        model: The network, already on its device.
+        name: For reports.
+    """
+
+    def __init__(self, model: EventModel, name: str = "model") -> None:
+        self.model = model.eval()
+        self.name = name
+        self._reader = Reader(self.model)
+
+    @classmethod
+    def load(cls, bundle: str | Path, device: str = "cpu", threads: int = 1) -> Player:
+        """Load a bundle by name or path; sets torch's thread count for this process.
+
+        Raises:
+            UserError: No such bundle, damaged, of another kind, or of another vocabulary.
+        """
+        torch.set_num_threads(threads)
+        found = read_bundle(find(bundle))
+        found.require_architecture(ARCHITECTURE)
+        found.require_vocabulary(vocabulary_hash())
+        try:
+            model = EventModel(EventModelConfig.from_dict(found.manifest.config))
+            model.load_state_dict(found.tensors())
+        except (RuntimeError, TypeError, KeyError) as error:
+            raise UserError(
+                f"The weights in {found.path} do not fit the network that its bundle.json describes.",
+                "Install the bundle again.",
+            ) from error
+        return cls(model.to(device), f"{found.manifest.name}@{found.manifest.version}")
+
+    def warm_up(self) -> None:
+        """Run once what a first plan runs, so that the first real one is not the slow one."""
+        grid = BarGrid()
+        self.plan(PlanRequest(0, start_row(grid, 0), 0, 0, 2 * GRID_PER_BEAT, 0, grid, Steering(), 0))
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """The partner's notes in the span asked for; deterministic for a request and a reading history."""
+        began = time.perf_counter()
+        fed = self._reader.rows_fed
+        rng = np.random.default_rng([request.seed, request.number])
+        context = request.context if request.steering.hears_human else without_human(request.context)
+        context, tick = self._shorten(context, request.context_tick)
+        self._reader.read(context)
+        lines = request.grid.start_and_length(tick)
+        draft = _Draft(tick, context[-1], int(lines[0] + lines[1]))
+        notes: list[PlannedNote] = []
+        imagined: list[PlannedNote] = []
+        while draft.bar_end < request.from_tick:
+            row = np.zeros(len(Field), dtype=np.int16)
+            row[Field.DELTA] = draft.bar_end - draft.tick
+            self._bar(request, draft, row)
+            self._reader.append(row[None])
+        while self._reader.room > 0:
+            row = self._next(request, draft, rng)
+            if row is None:
+                break
+            self._reader.append(row[None])
+            note = _note(row, draft.tick, request)
+            if row[Field.ROLE] == Role.PARTNER:
+                notes.append(note)
+            elif row[Field.ROLE] == Role.HUMAN:
+                imagined.append(note)
+        seconds = time.perf_counter() - began
+        rows = self._reader.rows_fed - fed
+        return Plan(
+            request.number,
+            request.from_tick,
+            request.until_tick,
+            tuple(notes),
+            tuple(imagined),
+            rows,
+            seconds,
+        )
+
+    def _shorten(self, context: Rows, context_tick: int) -> tuple[Rows, int]:
+        """Context that leaves room for a plan, opened at a bar line, and the tick of its last row."""
+        ticks = context_tick + np.cumsum(context[:, Field.DELTA].astype(np.int64))
+        excess = len(context) + PLAN_ROWS - self.model.config.trunk.context
+        if excess > 0:
+            front = -(-excess // HOP_ROWS) * HOP_ROWS
+            bars = np.flatnonzero(context[front:, Field.ROLE] == Role.BAR)
+            front += int(bars[0]) if len(bars) else 0
+            opening = context[:1].copy()
+            opening[0, [Field.POSITION, Field.CLOCK]] = context[front, Field.CLOCK]
+            context = np.concatenate([opening, context[front:]])
+            context[1, Field.DELTA] = 0
+        return context, int(ticks[-1])
+
+    def _next(self, request: PlanRequest, draft: _Draft, rng: np.random.Generator) -> Rows | None:
+        """Draw one row and move the draft behind it; None when it would lie beyond the span."""
+        steering = request.steering
+        logits = self._reader.next_row()
+        row = logits.row
+        roles = _roles(request, draft, 0)
+        allowed = _steps(request, draft, can_repeat=bool(roles.any()))
+        bias = steering.density / GRID_PER_BEAT * np.arange(FIELD_SIZES[Field.DELTA], dtype=np.float32)
+        delta = draw(logits.of(Field.DELTA) - bias, allowed, steering.temperature, steering.top_p, rng)
+        tick = draft.tick + delta
+        if tick >= request.until_tick:
+            return None
+        row[Field.DELTA] = delta
+        if tick == draft.bar_end:
+            self._bar(request, draft, row)
+            return row
+        row[Field.CLOCK] = min(tick - int(request.grid.start_and_length(tick)[0]), MAX_BAR_TICKS)
+        allowed = roles if delta == 0 else _roles(request, draft, delta)
+        row[Field.ROLE] = draw(logits.of(Field.ROLE), allowed, steering.temperature, steering.top_p, rng)
+        self._fill(request, draft, logits, rng)
+        draft.chord = draft.chord + 1 if delta == 0 and row[Field.ROLE] == draft.last[Field.ROLE] else 1
+        draft.tick, draft.last = tick, row
+        return row
+
+    @staticmethod
+    def _bar(request: PlanRequest, draft: _Draft, row: Rows) -> None:
+        """Bar lines are the clock's, not the model's: fill the row and move on to the next bar."""
+        length = int(request.grid.start_and_length(draft.bar_end)[1])
+        row[1:] = (Role.BAR, NO_INSTRUMENT, NO_PITCH, int(duration_bin(length)), NO_VELOCITY, 0, 0)
+        draft.tick, draft.last, draft.bar_end, draft.chord = draft.bar_end, row, draft.bar_end + length, 0
+
+    def _fill(self, request: PlanRequest, draft: _Draft, logits: RowLogits, rng: np.random.Generator) -> None:
+        """Draw the columns after the role."""
+        steering = request.steering
+        row = logits.row
+        role = Role(row[Field.ROLE])
+        row[Field.POSITION] = row[Field.CLOCK]
+        if role in {Role.HUMAN, Role.RELEASE}:
+            onset = draft.tick + int(row[Field.DELTA]) - _lag(request)
+            row[Field.POSITION] = min(onset - int(request.grid.start_and_length(onset)[0]), MAX_BAR_TICKS)
+        follows = row[Field.DELTA] == 0 and draft.last[Field.ROLE] == role
+        row[Field.INSTRUMENT] = 0
+        if role == Role.PARTNER:
+            low = int(draft.last[Field.INSTRUMENT]) if follows else 0
+            allowed = _instruments(steering, low)
+            row[Field.INSTRUMENT] = draw(
+                logits.of(Field.INSTRUMENT), allowed, steering.temperature, steering.top_p, rng
+            )
+        above = -1
+        if follows and draft.last[Field.INSTRUMENT] == row[Field.INSTRUMENT]:
+            above = int(draft.last[Field.PITCH])
+        allowed = self._pitches(request, role, int(row[Field.INSTRUMENT]), above)
+        row[Field.PITCH] = draw(logits.of(Field.PITCH), allowed, steering.temperature, steering.top_p, rng)
+        row[Field.DURATION] = OPEN_DURATION if role == Role.HUMAN else NO_DURATION
+        if role == Role.PARTNER:
+            durations = np.arange(FIELD_SIZES[Field.DURATION]) < OPEN_DURATION
+            row[Field.DURATION] = draw(
+                logits.of(Field.DURATION), durations, steering.temperature, steering.top_p, rng
+            )
+        row[Field.VELOCITY] = NO_VELOCITY
+        if role != Role.RELEASE:
+            velocities = np.arange(FIELD_SIZES[Field.VELOCITY]) < NO_VELOCITY
+            row[Field.VELOCITY] = draw(
+                logits.of(Field.VELOCITY), velocities, steering.temperature, steering.top_p, rng
+            )
+
+    def _pitches(self, request: PlanRequest, role: Role, instrument: int, above: int) -> Mask:
+        steering = request.steering
+        pitch = np.arange(FIELD_SIZES[Field.PITCH])
+        if instrument == DRUMS:
+            allowed = (pitch >= 128) & (pitch < NO_PITCH)
+        elif role == Role.PARTNER:
+            allowed = (pitch >= steering.low_pitch) & (pitch <= steering.high_pitch)
+        else:
+            allowed = pitch < 128
+        return allowed & (pitch > above)
+
+
+def _lag(request: PlanRequest) -> int:
+    """How far behind its onset an imagined human note becomes known: the commit window."""
+    return min(max(request.from_tick - request.human_from_tick, 0), GRID_PER_BEAT)
+
+
+def _steps(request: PlanRequest, draft: _Draft, *, can_repeat: bool) -> Mask:
+    """Steps allowed: not before the frontier, not beyond the bar line, not 0 without a role for it."""
+    delta = np.arange(FIELD_SIZES[Field.DELTA])
+    allowed = (delta >= request.from_tick - draft.tick) & (delta <= draft.bar_end - draft.tick)
+    if not can_repeat:
+        allowed[0] = False
+    return allowed
+
+
+def _roles(request: PlanRequest, draft: _Draft, delta: int) -> Mask:
+    """Roles allowed after a step; at step 0 those that keep the canonical order of rows."""
+    allowed = np.zeros(len(Role), dtype=bool)
+    allowed[Role.PARTNER] = True
+    onset = draft.tick + delta - _lag(request)
+    allowed[Role.HUMAN] = request.steering.hears_human and onset >= request.human_from_tick
+    if delta == 0:
+        allowed[: int(draft.last[Field.ROLE])] = False
+        is_partner = draft.last[Field.ROLE] == Role.PARTNER
+        if is_partner and (draft.chord >= MAX_CHORD or not _has_higher(request.steering, draft.last)):
+            allowed[Role.PARTNER] = False
+        if draft.last[Field.ROLE] == Role.HUMAN and draft.last[Field.PITCH] >= 127:
+            allowed[Role.HUMAN] = False
+    return allowed
+
+
+def _instruments(steering: Steering, low: int) -> Mask:
+    allowed = np.zeros(FIELD_SIZES[Field.INSTRUMENT], dtype=bool)
+    allowed[list(steering.instruments)] = True
+    allowed[:low] = False
+    return allowed
+
+
+def _has_higher(steering: Steering, last: Rows) -> bool:
+    """Whether another partner note may follow at the same onset: a higher pitch or a later part."""
+    instrument, pitch = int(last[Field.INSTRUMENT]), int(last[Field.PITCH])
+    top = NO_PITCH - 1 if instrument == DRUMS else steering.high_pitch
+    # The part just played stays on offer, so a higher pitch must exist even where later parts do.
+    return pitch < top and instrument <= max(steering.instruments)
+
+
+def _note(row: Rows, tick: int, request: PlanRequest) -> PlannedNote:
+    is_human = row[Field.ROLE] == Role.HUMAN
+    duration = int(row[Field.DURATION])
+    instrument, pitch = int(row[Field.INSTRUMENT]), int(row[Field.PITCH])
+    return PlannedNote(
+        onset_ticks=tick - (_lag(request) if is_human else 0),
+        duration_ticks=int(DURATION_TICKS[duration]) if duration < OPEN_DURATION else GRID_PER_BEAT // 2,
+        pitch=min(max(pitch - 128 + DRUM_LOW, DRUM_LOW), DRUM_HIGH)
+        if instrument == DRUMS
+        else min(pitch, 127),
+        velocity=int(velocity_of_bin(min(int(row[Field.VELOCITY]), NO_VELOCITY - 1))),
+        instrument=min(instrument, DRUMS),
+    )
+
+
+def without_human(context: Rows) -> Rows:
+    """The context as a partner would know it who cannot hear: the human's rows are taken out."""
+    is_human = (context[:, Field.ROLE] == Role.HUMAN) | (context[:, Field.ROLE] == Role.RELEASE)
+    ticks = np.cumsum(context[:, Field.DELTA].astype(np.int64))
+    kept = context[~is_human].copy()
+    kept[:, Field.DELTA] = np.minimum(np.diff(ticks[~is_human], prepend=0), MAX_BAR_TICKS)
+    return kept

@@ -1,0 +1,201 @@
+"""Training windows: a stretch of a song as event rows, with roles, key and lag drawn anew each time.
+
+What the partner will meet on stage is drawn here: who plays which part, in which key, and how late
+the partner hears of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midi.corpus import Corpus, Song, song_events
+from midi.events import (
+    GRID_PER_BEAT,
+    MAX_BAR_TICKS,
+    Events,
+    Field,
+    Role,
+    Rows,
+    bar_events,
+    encode,
+    sort_events,
+    start_row,
+)
+
+HOP_BARS = 8
+"""Distance between the places of a song at which windows may open."""
+
+
+@dataclass(frozen=True)
+class RoleMix:
+    """How often a window is what.
+
+    Attributes:
+        accompany: The lead part is the human's, the others are the partner's.
+        reverse: The lead part is the partner's, the others are the human's.
+        dialogue: The lead part alone, human and partner taking turns of two or four bars.
+        silence: Share of *accompany* windows in which the human rests for a stretch of bars.
+        leave_out: Chance of each smaller accompanying part to be left out, so that the partner can
+            also play without it.
+    """
+
+    accompany: float = 0.75
+    reverse: float = 0.1
+    dialogue: float = 0.15
+    silence: float = 0.1
+    leave_out: float = 0.5
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """How windows are drawn.
+
+    Attributes:
+        rows: Rows of a window, START included; shorter ones are padded.
+        transpose: Largest transposition either way in semitones.
+        max_lag_ticks: Longest delay of human rows in grid ticks.
+        prompt: Share of windows without any lag.
+        uneven: Share of the other windows in which the lag varies from note to note, as it does when
+            the model is asked again while it still thinks.
+        roles: Mix of roles.
+    """
+
+    rows: int = 512
+    transpose: int = 6
+    max_lag_ticks: int = GRID_PER_BEAT
+    prompt: float = 0.25
+    uneven: float = 0.5
+    roles: RoleMix = RoleMix()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a window opens: a song and the stream tick of one of its bar lines."""
+
+    song: Song
+    from_tick: int
+
+
+def places(corpus: Corpus, split: str) -> list[Place]:
+    """Every eighth bar line of every song of a split, from the bar of its first note."""
+    found = []
+    for song in corpus.split(split):
+        onsets = corpus.notes(song)["onset_ticks"]
+        first = int(song.grid.start_and_length(int(onsets[0]))[0])
+        lines = song.grid.lines(first, int(onsets[-1]) + 1)
+        found += [Place(song, tick) for tick, _ in lines[::HOP_BARS]]
+    return found
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What chance decided about one window; the defaults decide nothing by chance.
+
+    Attributes:
+        kind: ``accompany``, ``reverse`` or ``dialogue`` (see :class:`RoleMix`).
+        lag_ticks: Delay of human rows.
+        jitter_ticks: Each human row's lag is shortened by up to this much.
+        transpose: Semitones.
+        leave_out: Chance of each smaller accompanying part to be left out.
+        silence: Whether the human rests for a stretch.
+    """
+
+    kind: str = "accompany"
+    lag_ticks: int = 0
+    jitter_ticks: int = 0
+    transpose: int = 0
+    leave_out: float = 0.0
+    silence: bool = False
+
+
+def draw_window(corpus: Corpus, place: Place, config: WindowConfig, rng: np.random.Generator) -> Rows:
+    """A window with roles, transposition, lag and first bar drawn at random; ``[rows, fields]``."""
+    roles = config.roles
+    lag = 0 if rng.random() < config.prompt else int(rng.integers(1, config.max_lag_ticks + 1))
+    kinds = ("accompany", "reverse", "dialogue")
+    draw = Draw(
+        kind=str(rng.choice(kinds, p=np.array([roles.accompany, roles.reverse, roles.dialogue]))),
+        lag_ticks=lag,
+        jitter_ticks=int(rng.integers(0, lag + 1)) if rng.random() < config.uneven else 0,
+        transpose=int(rng.integers(-config.transpose, config.transpose + 1)),
+        leave_out=roles.leave_out,
+        silence=bool(rng.random() < roles.silence),
+    )
+    lines = place.song.grid.lines(place.from_tick, place.from_tick + HOP_BARS * MAX_BAR_TICKS)[:HOP_BARS]
+    from_tick = lines[int(rng.integers(len(lines)))][0]
+    return window(corpus, Place(place.song, from_tick), config.rows, draw, rng)
+
+
+def window(
+    corpus: Corpus,
+    place: Place,
+    n_rows: int,
+    draw: Draw | None = None,
+    rng: np.random.Generator | None = None,
+) -> Rows:
+    """One window, int16 ``[n_rows, fields]``, padded with PAD rows where the song ends."""
+    draw = draw or Draw()
+    rng = rng or np.random.default_rng(0)
+    song = place.song
+    notes = corpus.notes(song)
+    # Every row but bar lines and releases is a note; parts left out make room for as many again.
+    first = int(np.searchsorted(notes["onset_ticks"], place.from_tick))
+    notes = notes[first : first + 2 * n_rows]
+    notes = notes[np.isin(notes["part"], _chosen_parts(song, draw, rng))]
+    others = set(range(len(song.parts))) - {song.lead}
+    human = others if draw.kind == "reverse" else {song.lead}
+    events = song_events(notes, song, human, transpose=draw.transpose)
+    if draw.kind == "dialogue":
+        events = _take_turns(events, song, rng)
+    elif draw.silence:
+        events = _rest(events, song, rng)
+    events = _delay(events, draw, rng)
+    last = int(events["ticks"].max()) + 1 if len(events) else place.from_tick + 1
+    bars = bar_events(song.grid, place.from_tick, last)
+    rows = encode(sort_events(np.concatenate([events, bars])), song.grid, place.from_tick)
+    rows = np.concatenate([start_row(song.grid, place.from_tick), rows])[:n_rows]
+    full = np.zeros((n_rows, len(Field)), dtype=np.int16)
+    full[: len(rows)] = rows
+    return full
+
+
+def _chosen_parts(song: Song, draw: Draw, rng: np.random.Generator) -> list[int]:
+    """The lead, the largest other part, and each of the rest unless chance leaves it out."""
+    if draw.kind == "dialogue":
+        return [song.lead]
+    others = [i for i in range(len(song.parts)) if i != song.lead]
+    others.sort(key=lambda i: -song.parts[i].notes)
+    return [song.lead, *others[:1], *(i for i in others[1:] if rng.random() >= draw.leave_out)]
+
+
+def _delay(events: Events, draw: Draw, rng: np.random.Generator) -> Events:
+    """Delay the human's events by the lag less a random share of the jitter, their order kept."""
+    is_human = events["role"] != Role.PARTNER
+    onsets = events["onset_ticks"][is_human]
+    order = np.argsort(onsets, kind="stable")
+    lag = draw.lag_ticks - rng.integers(0, draw.jitter_ticks + 1, len(onsets))
+    ticks = np.empty_like(onsets)
+    ticks[order] = np.maximum.accumulate((onsets + lag)[order]) if len(onsets) else onsets
+    events["ticks"][is_human] = ticks
+    return events
+
+
+def _take_turns(events: Events, song: Song, rng: np.random.Generator) -> Events:
+    """Give every other phrase of two or four bars to the partner, releases dropped."""
+    phrase_ticks = int(rng.choice([2, 4])) * song.bars[0][1]
+    turn = (events["onset_ticks"] // phrase_ticks + int(rng.integers(2))) % 2
+    events["role"] = np.where((turn == 1) & (events["role"] == Role.HUMAN), Role.PARTNER, events["role"])
+    return events[~((turn == 1) & (events["role"] == Role.RELEASE))]
+
+
+def _rest(events: Events, song: Song, rng: np.random.Generator) -> Events:
+    """Silence the human for four to sixteen bars somewhere in the window."""
+    bar_ticks = song.bars[0][1]
+    span = int(rng.integers(4, 17)) * bar_ticks
+    low, high = int(events["onset_ticks"].min(initial=0)), int(events["onset_ticks"].max(initial=1))
+    start = int(rng.integers(low, max(high, low + 1)))
+    is_resting = (events["onset_ticks"] >= start) & (events["onset_ticks"] < start + span)
+    return events[~(is_resting & (events["role"] != Role.PARTNER))]
