@@ -18,15 +18,13 @@ from cyclopts.validators import Number
 
 import assets
 from midi.errors import UserError
-from studio import settings
-from studio.terminal import Common, Report, Switch, progress, show, show_fault
+from studio import settings, shelf
+from studio.terminal import USUAL, Common, Report, Switch, progress, show, show_fault
 
 ModeName = Literal["accompany", "call-and-response"]
 Positive = Parameter(validator=Number(gt=0))
 NotNegative = Parameter(validator=Number(gte=0))
 Tempo = Annotated[float | None, Parameter(validator=Number(gte=20, lte=400))]
-
-USUAL = Common()
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -46,6 +44,7 @@ train = App(name="train", help="Train a model.")
 evaluate = App(name="eval", help="Print a model's figures.")
 app.command(train)
 app.command(evaluate)
+app.command(shelf.app)
 
 
 @app.default
@@ -230,7 +229,8 @@ def train_music(
         minutes=minutes,
         steps=steps,
         resume=resume,
-        is_quiet=common.quiet, device=common.device,
+        is_quiet=common.quiet,
+        device=common.device,
     )
     with progress(common) as advance:
         data = program.train_music(options, advance)

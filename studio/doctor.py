@@ -120,21 +120,16 @@ def _display() -> Check:
 
 def _weights() -> Check:
     from models import registry  # noqa: PLC0415 - loads torch
+    from models.bundle import read_bundle  # noqa: PLC0415
 
     entries = registry.list_bundles()
-    partners = [entry for entry in entries if "notes" in entry.kinds_out]
-    broken = []
     for entry in entries:
-        try:
-            registry.find(entry.name)
-        except UserError as fault:
-            broken.append(fault.message)
-    if broken:
-        return Check("weights", False, broken[0], "`antiphon models list` shows what is there.")
+        read_bundle(entry.path)
+    partners = sorted({entry.name for entry in entries if entry.kinds["out"] == "notes"})
     if not partners:
         fix = "`make train-starters` trains one; until then the partner plays by rules."
         return Check("weights", False, "No partner is installed.", fix)
-    return Check("weights", True, f"{len(entries)} bundles, {len(partners)} of them partners")
+    return Check("weights", True, f"{len(entries)} bundles load; models of notes: {', '.join(partners)}")
 
 
 def _data_folder() -> Check:
@@ -152,7 +147,7 @@ def _data_folder() -> Check:
 
 
 def _priority() -> Check:
-    fix = "Add your user to the group `audio` or `realtime` and log in again; a busy machine is uneven till then."
+    fix = "Add your user to the group `audio` or `realtime` and log in again, or expect unevenness on a busy machine."
     if not hasattr(os, "sched_setscheduler"):
         return Check("real-time priority", True, "left to the system")
     import resource  # noqa: PLC0415 - Unix only

@@ -43,6 +43,10 @@ class Common:
         return not self.quiet and sys.stderr.isatty()
 
 
+USUAL = Common()
+"""The default of every command's ``common``."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What a command hands back.
