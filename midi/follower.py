@@ -6,13 +6,13 @@ squares fit swing between 77 and 126. Lateness is one-sided and heavy-tailed, an
 later ones by exactly one period. So:
 
 1. Each pulse is compared with where the current line (index to seconds) puts it. Near: it counts. Far: it
-   waits with the following ones until they explain each other. Back on the line: they were late. Three in
-   a row off by the same whole number of periods after one jump: that many pulses were lost. Otherwise, after
-   eight: the tempo has changed, and the line starts afresh from them.
+   waits with the following ones until they explain each other. Back on the line: they were late. Several in
+   a row off by the same whole number of periods after one jump: that many pulses were lost. A steady line of
+   their own: the tempo or the phase has changed, and the follower goes on from there. Anything else is noise.
 2. The line is a median of slopes between pulses half a window apart and a median of what remains (after Sen
    1968, "Estimates of the Regression Coefficient Based on Kendall's Tau"), so that up to a quarter of the
    pulses may be anywhere.
-3. The window is the longest of 96, 48, 24 and 12 pulses whose line still passes through the middle of the
+3. The window is the longest of 96, 56 and 32 pulses whose line still passes through the early ones of the
    latest eight (the intersection of confidence intervals idea of Goldenshluger and Nemirovski 1997): steady
    tempo gives long windows and a calm reading, a ramp short ones and a quick reading.
 """
@@ -31,12 +31,18 @@ CLOCK_PPQ = 24
 PULSES_PER_SIXTEENTH = 6
 """Unit of the song position pointer in pulses (MIDI 1.0, System Common messages)."""
 
-_WINDOWS = (96, 48, 24, 12)
+_WINDOWS = (96, 56, 32)
 _RECENT = 8
-"""Pulses that decide whether a window still fits, and after which a departure is a new tempo."""
+"""Pulses that decide whether a window still fits, and that make a first line: a third of a beat."""
 
-_FIRST_FIT = 8
-"""Pulses before a tempo is stated: a third of a beat."""
+_NEW_LINE = 12
+"""Pulses that make a new line when there is one already: half a beat."""
+
+_MAX_PENDING = 48
+"""Pulses that fit nothing for two beats leave the follower without a tempo."""
+
+_MIN_PERIOD_S, _MAX_PERIOD_S = 60 / (24 * 400), 60 / (24 * 15)
+"""Tempi of 15 to 400 bpm: bunches and pauses are neither."""
 
 _NEAR = 0.4
 """Periods within which a pulse belongs to its place; below one half, beyond which it may be another's."""
@@ -98,7 +104,7 @@ class ClockFollower:
         silent = (now_s - self._last_s) / self._period_s
         if silent > _COAST_PULSES:
             return LockState.LOST
-        doubtful = bool(self._pending) or len(self._index) < _FIRST_FIT or silent > 3
+        doubtful = bool(self._pending) or len(self._index) < _RECENT or silent > 3
         return LockState.COASTING if doubtful else LockState.LOCKED
 
     def beat_at(self, now_s: float) -> float:
@@ -149,7 +155,7 @@ class ClockFollower:
         self._last_s = at_s
         if self._pending:
             self._explain_pending()
-        elif len(self._index) >= _FIRST_FIT:
+        elif len(self._index) >= _RECENT:
             self._fit()
 
     def _go(self, base: int, at_s: float) -> None:  # noqa: ARG002
@@ -177,7 +183,10 @@ class ClockFollower:
         self._index.clear()
         self._at_s.clear()
         self._pending.clear()
-        self._accept(self._last + 1, at_s)
+        if self._period_s:
+            self._accept(self._last + 1, at_s)
+        else:
+            self._pending.append((self._last + 1, at_s))
         self._origin_s = at_s - (self._last + 1) * self._period_s
 
     def _accept(self, index: int, at_s: float) -> None:
@@ -186,67 +195,86 @@ class ClockFollower:
 
     def _take(self, at_s: float) -> None:
         index = self._last + 1
-        if not self._period_s:
-            self._accept(index, at_s)
-            if len(self._index) == _FIRST_FIT:
-                self._restart(list(zip(self._index, self._at_s, strict=True)))
-        elif abs(self._error(index, at_s)) < _NEAR:
+        if not self._period_s or abs(self._error(index, at_s)) >= _NEAR:
+            self._pending.append((index, at_s))
+        else:
             # Back on the line: what waited was late, and says nothing about the line.
             self._pending.clear()
             self._accept(index, at_s)
-        else:
-            self._pending.append((index, at_s))
 
     def _explain_pending(self) -> None:
-        errors = np.array([self._error(*each) for each in self._pending])
-        shift = _common_shift(errors)
-        if shift:
-            self._last += shift
-            for index, at_s in self._pending[-3:]:
-                self._accept(index + shift, at_s)
-            self._pending.clear()
-        elif len(self._pending) >= _RECENT:
-            self._restart(self._pending[-_RECENT:])
-            self._pending.clear()
+        if self._period_s:
+            errors = np.array([self._error(*each) for each in self._pending])
+            shift = _common_shift(errors)
+            if shift:
+                self._last += shift
+                self._pending.clear()
+                return
+        needed = _NEW_LINE if self._period_s else _RECENT
+        if len(self._pending) >= needed:
+            self._try_new_line(self._pending[-needed:])
+        if len(self._pending) >= _MAX_PENDING:
+            self._period_s = 0.0
+            self._pending = self._pending[-_RECENT:]
 
-    def _restart(self, pulses: list[tuple[int, float]]) -> None:
-        """A new line from a few pulses alone; gaps and bunches among them are read off the new tempo."""
+    def _try_new_line(self, pulses: list[tuple[int, float]]) -> None:
+        """Go over to the line that a few pulses make alone, if they do."""
         times = np.array([at_s for _, at_s in pulses])
-        period_s = float(np.median(np.diff(times)))
-        if period_s <= 0:
+        # A known tempo is given up only for pulses without a bunch and with at most one gap.
+        steps = _steady_steps(times, may_bunch=not self._period_s)
+        if steps is None:
             return
-        steps = np.maximum.accumulate(np.round((times - times[0]) / period_s)).astype(int)
         first = pulses[0][0]
+        period_s, origin_s = _line(steps, times)
+        if self._period_s and abs(period_s / self._period_s - 1) < 0.05:
+            # The same tempo: where the line was tells how many pulses are missing.
+            first += round(float(np.median([self._error(*each) for each in pulses])))
+        self._last += first - pulses[0][0] + int(steps[-1]) - (len(pulses) - 1)
         self._index.clear()
         self._at_s.clear()
-        for step, at_s in zip(steps.tolist(), times.tolist(), strict=True):
-            self._accept(first + step, at_s)
-        self._last += int(steps[-1]) - (len(pulses) - 1)
-        self._period_s, self._origin_s = _line(np.array(self._index), times)
+        self._pending.clear()
+        self._index.extend((first + steps).tolist())
+        self._at_s.extend(times.tolist())
+        self._period_s, self._origin_s = period_s, origin_s - first * period_s
 
     def _fit(self) -> None:
         index, at_s = np.array(self._index), np.array(self._at_s)
         for size in _WINDOWS:
-            if len(index) < size and size > _WINDOWS[-1]:
+            if size > max(len(index), _WINDOWS[-1]):
                 continue
             period_s, origin_s = _line(index[-size:], at_s[-size:])
             late = at_s[-size:] - origin_s - period_s * index[-size:]
-            spread_s = float(np.median(np.abs(late)))
-            # 1.5 deviations: the median of eight has half the deviation of one, so three sigma of it.
-            if abs(float(np.median(late[-_RECENT:]))) <= 1.5 * spread_s + 1e-4:
+            # Lateness has one side only, so the early quarter shows the line better than the middle does.
+            bias_s = float(np.sort(late[-_RECENT:])[_RECENT // 4] - np.sort(late)[len(late) // 4])
+            if abs(bias_s) <= 2.0 * float(np.median(np.abs(late))) + 3e-4:
                 break
         self._period_s, self._origin_s = period_s, origin_s
 
 
 def _common_shift(errors: NDArray[np.float64]) -> int:
-    """Whole periods by which the last three of the waiting pulses are off alike after a jump; 0 if not."""
+    """Whole periods by which three of the last four waiting pulses are off alike after a jump; 0 if not."""
     if len(errors) < 3:
         return 0
-    last = errors[-3:]
+    last = errors[-4:]
     shift = round(float(np.median(last)))
-    alike = np.all(np.abs(last - shift) < 0.3)
+    alike = np.count_nonzero(np.abs(last - shift) < 0.3) >= 3
     jumped = np.any(np.abs(np.diff(errors, prepend=0.0)) > 0.5)
     return shift if alike and jumped else 0
+
+
+def _steady_steps(times: NDArray[np.float64], *, may_bunch: bool) -> NDArray[np.int_] | None:
+    """Index of each pulse from the first, gaps and bunches read off the median interval; None if unsteady."""
+    period_s = float(np.median(np.diff(times)))
+    if not _MIN_PERIOD_S <= period_s <= _MAX_PERIOD_S:
+        return None
+    steps = np.round((times - times[0]) / period_s).astype(int)
+    rises = np.diff(steps)
+    if not may_bunch and (rises.min() < 1 or rises.sum() > len(times)):
+        return None
+    period_s, origin_s = _line(steps, times)
+    off = np.abs(times - origin_s - steps * period_s)
+    is_steady = rises.sum() < 2 * len(times) and np.count_nonzero(off > 0.15 * period_s) <= len(times) // 4
+    return steps if is_steady else None
 
 
 def _line(index: NDArray[np.int_], at_s: NDArray[np.float64]) -> tuple[float, float]:
