@@ -62,7 +62,7 @@ class Regression:
         if self.metrics:
             return {"metric": self.metrics.pop(0)}
         error = nn.functional.mse_loss(self.network(INPUTS), TARGETS)
-        return {"metric": float(error), "draw": random.random()}
+        return {"metric": float(error.detach()), "draw": random.random()}
 
 
 class Duel:
