@@ -147,7 +147,7 @@ def _data_folder() -> Check:
 
 
 def _priority() -> Check:
-    fix = "Add your user to the group `audio` or `realtime` and log in again, or expect unevenness on a busy machine."
+    fix = "Add your user to the group `audio` or `realtime`, then log in again; until then timing may waver."
     if not hasattr(os, "sched_setscheduler"):
         return Check("real-time priority", True, "left to the system")
     import resource  # noqa: PLC0415 - Unix only
