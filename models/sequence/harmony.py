@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from midi.events import DRUMS, GRID_PER_BEAT, Events, Role
 from midi.note import DRUM_CHANNEL, Note, NoteArray
+from midi.theory import CONSONANT_INTERVALS
 from models.sequence.plan import PlannedNote
 
-CONSONANT_INTERVALS = (0, 3, 4, 7, 8, 9)
-"""Unison and octave, thirds, fifth and sixths, in semitones modulo 12 (StreamMUSE)."""
-
-_CONSONANT = np.isin(np.abs(np.arange(128)[:, None] - np.arange(128)) % 12, CONSONANT_INTERVALS)
+_CONSONANT = np.isin(np.abs(np.arange(128)[:, None] - np.arange(128)) % 12, tuple(CONSONANT_INTERVALS))
 
 BoolRoll = NDArray[np.bool_]
 
