@@ -412,6 +412,10 @@ class PortWatcher:
         if port.is_hardware:
             self._ports.append(port)
 
+    def unwatch(self, port: InputPort | OutputPort) -> None:
+        """Look after a port no longer, before it is closed."""
+        self._ports = [watched for watched in self._ports if watched is not port]
+
     def poll(self, now_s: float) -> tuple[PortEvent, ...]:
         """Look if it is time to; returns what changed. Takes about 0.1 ms, a reopening up to 25 ms."""
         if now_s < self._next_s:

@@ -30,7 +30,7 @@ _JACK_SETTLE_S = 0.06
 # A new JACK connection carries nothing before the next two periods (21 ms each at 1024 frames, 48 kHz):
 # measured, a message sent right after opening is lost.
 
-_WITHOUT_MIDI = "The computer's keys and MIDI files work without one."
+_WITHOUT_MIDI = "the computer's keys and MIDI files work without."
 
 
 class Direction(StrEnum):
@@ -242,7 +242,11 @@ def _cannot_open(direction: Direction, name: str) -> UserError:
 
 
 class RtMidiSystem:
-    """Ports of one rtmidi API. A JACK server that dies takes its ports along; start Antiphon again."""
+    """Ports of one rtmidi API.
+
+    A JACK server that dies goes unnoticed: rtmidi keeps listing the ports it knew and swallows what is sent.
+    Open no new system then (libjack frees the old clients under rtmidi, measured: segmentation fault).
+    """
 
     problem: UserError | None = None
 
@@ -315,7 +319,7 @@ def find_system(api: str | None = None) -> MidiSystem:
             return NoMidiSystem(
                 UserError(
                     f"The MIDI library python-rtmidi does not load: {reason}.",
-                    f"On Debian: `apt-get install libasound2`. {_WITHOUT_MIDI}",
+                    f"On Debian: `apt-get install libasound2`; {_WITHOUT_MIDI}",
                 )
             )
         tried = [name for name in API_ORDER if name in compiled and only in {"", name}]
@@ -327,5 +331,9 @@ def find_system(api: str | None = None) -> MidiSystem:
 
 def _nothing_answers(tried: Sequence[str]) -> UserError:
     names = " or ".join({"core": "CoreMIDI", "winmm": "Windows MM"}.get(name, name.upper()) for name in tried)
-    start = "Load the ALSA sequencer (`modprobe snd-seq`) or start JACK. " if "alsa" in tried else ""
-    return UserError(f"No MIDI system answers here ({names or 'none is built in'}).", start + _WITHOUT_MIDI)
+    start = (
+        "Load the ALSA sequencer (`modprobe snd-seq`) or start JACK" if "alsa" in tried else "Go on without"
+    )
+    return UserError(
+        f"No MIDI system answers here ({names or 'none is built in'}).", f"{start}; {_WITHOUT_MIDI}"
+    )

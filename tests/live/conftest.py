@@ -45,7 +45,7 @@ def _stop(process):
 def jackd(tmp_path_factory):
     """A running dummy server; ports of this process and of its children go to it and nowhere else."""
     if shutil.which("jackd") is None or shutil.which("jack_lsp") is None:
-        pytest.skip("jackd is not installed (Debian: apt-get install jackd2)")
+        pytest.skip("jackd is not installed (Debian: apt-get install --no-install-recommends jackd2)")
     path = tmp_path_factory.mktemp("jackd") / "jackd.log"
     with pytest.MonkeyPatch.context() as patch, path.open("w") as log:
         patch.setenv("JACK_NO_START_SERVER", "1")

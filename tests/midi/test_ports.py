@@ -612,6 +612,18 @@ def test_a_port_that_comes_back_but_cannot_be_opened_yet_is_tried_again(system, 
     assert not port.lost
 
 
+def test_a_port_no_longer_watched_is_left_alone(system, clock):
+    queue = InputQueue()
+    port = open_input(system, "piano", queue.put, clock)
+    watcher = PortWatcher(system)
+    watcher.watch(port)
+    watcher.unwatch(port)
+    system.unplug("Grand Piano:Keys")
+    assert len(watcher.poll(1.0)) == 2
+    assert not port.lost
+    assert len(queue) == 0
+
+
 def test_virtual_and_null_ports_are_never_lost(system, clock):
     heard = []
     watcher = PortWatcher(system)
