@@ -80,7 +80,12 @@ def fit(
             f"The folder {config.run_dir} already holds a run.",
             "Resume it, or choose another name for the new one.",
         )
-    config.run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        config.run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"The run folder {config.run_dir} can't be made: {error.strerror}.", "Choose another folder."
+        ) from error
     threads = torch.get_num_threads()
     torch.set_num_threads(config.threads or threads)
     try:
