@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +15,7 @@ from typing import Literal
 from midi.clock import Clock
 from midi.errors import UserError
 from midi.fakeports import FakePort, FakeSystem
+from midi.loopback import LoopbackGuard, is_loopback
 from midi.messages import (
     ALL_NOTES_OFF,
     ALL_SOUND_OFF,
@@ -35,7 +35,6 @@ from midi.portsystem import (
     MidiSystem,
     NoMidiSystem,
     find_system,
-    is_loopback,
     match_port,
     plain_name,
 )
@@ -68,9 +67,6 @@ __all__ = [
 NO_PORT = "none"
 """Names the null port on the command line."""
 
-ECHO_WINDOW_S = 0.030
-"""How long a sent message that comes back counts as an echo (Notochord's figure)."""
-
 BURST_LIMIT = 128
 """Messages sent at once before a pause. JACK was measured to lose some of 1024 at once, none of 256."""
 
@@ -95,36 +91,6 @@ def list_ports(system: MidiSystem | None = None) -> PortList:
     if system is None:
         asked.close()
     return found
-
-
-class LoopbackGuard:
-    """Recognises messages that we sent ourselves and that a loopback port hands back.
-
-    Any thread may call it.
-
-    Attributes:
-        n_echoes: Messages recognised so far.
-    """
-
-    def __init__(self, window_s: float = ECHO_WINDOW_S) -> None:
-        self._window_s = window_s
-        self._sent: deque[tuple[float, bytes]] = deque(maxlen=1024)
-        self._lock = threading.Lock()
-        self.n_echoes = 0
-
-    def sent(self, data: bytes, now_s: float) -> None:
-        """Remember a message that just went out."""
-        with self._lock:
-            self._sent.append((now_s, data))
-
-    def is_echo(self, data: bytes, now_s: float) -> bool:
-        """Whether the same bytes went out within the window before ``now_s``; counts it if so."""
-        with self._lock:
-            while self._sent and now_s - self._sent[0][0] > self._window_s:
-                self._sent.popleft()
-            echo = any(data == sent for _, sent in self._sent)
-            self.n_echoes += echo
-            return echo
 
 
 class _Port:

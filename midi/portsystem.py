@@ -128,16 +128,6 @@ def match_port(wanted: str, names: Sequence[str], direction: Direction) -> str:
     )
 
 
-def is_loopback(input_name: str, output_name: str) -> bool:
-    """Whether both names belong to one device or program, so that what we send may come back."""
-    return _device(input_name) == _device(output_name) != ""
-
-
-def _device(name: str) -> str:
-    # JACK tells two clients of one name apart by "-01", "-02".
-    return re.sub(r"-\d\d$", "", plain_name(name).partition(":")[0].casefold()).strip()
-
-
 class NoMidiSystem:
     """What is left when no MIDI system answers: no ports, and a sentence that says so."""
 
