@@ -42,7 +42,7 @@ MAX_HOURS = 24
 _REPAIRS = {
     "clamped": "{n} data byte{s} above 127 clamped to 127.",
     "undefined": "{n} status byte{s} that no file may hold skipped.",
-    "cut": "{n} track{s} broken off inside an event; everything before it was kept.",
+    "cut": "{n} track{s} broken off; everything before the break was kept.",
     "no_end": "{n} track{s} without an end mark; it was added.",
     "length": "{n} track{s} with a wrong length; the end mark was used instead.",
     "garbage": "{n} byte{s} that belong to no track ignored.",
@@ -111,8 +111,8 @@ def parse(data: bytes, name: str = "the file") -> Score:
         name: What to call it in messages.
 
     Raises:
-        UserError: Not a MIDI file, damaged beyond its first note, without any music, more than
-            ``smf.MAX_EVENTS`` events or longer than ``MAX_HOURS``.
+        UserError: Not a MIDI file, damaged before its first note, more than ``smf.MAX_EVENTS`` events or
+            longer than ``MAX_HOURS``. A whole file without notes is a score without notes.
     """
     if not data:
         raise UserError(f"{name} is empty.", _HINT_DAMAGED)
@@ -251,7 +251,7 @@ def _adopt_controls(parts: list[Part]) -> list[Part]:
 
 
 def _check(raw: RawFile, parts: list[Part], tempo_map: TempoMap) -> None:
-    """Refuse what holds no music or lasts for ever."""
+    """Refuse a wreck without a note, and what lasts for ever."""
     is_damaged = any(raw.faults[key] for key in ("cut", "garbage", "tracks_missing", "length"))
     if is_damaged and not any(len(part.notes) for part in parts):
         raise Refusal("is damaged before its first note, so nothing of it is left", _HINT_DAMAGED)

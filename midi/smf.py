@@ -277,7 +277,7 @@ def _read_track(data: bytes, body: int, allowance: int, faults: Counter[str]) ->
     elif reader.is_ended and end != body + reader.pos and _is_chunk(data, body + reader.pos):
         end = body + reader.pos
         faults["length"] += 1
-    if reader.is_cut:
+    if reader.is_cut or (end > len(data) and not reader.is_ended):
         faults["cut"] += 1
     elif not reader.is_ended:
         faults["no_end"] += 1
