@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from midi.events import DRUMS, INSTRUMENT_NAMES
+from midi.note import PPQ, Note, NoteArray
+from midi.theory import Key, chord_name, estimate_key
 
 Color = tuple[int, int, int]
 
@@ -83,6 +87,52 @@ def even_bars(n_beats: float, beats_per_bar: float = 4.0) -> tuple[float, ...]:
     """Bar lines of an unchanging metre that cover ``n_beats``."""
     n_bars = max(1, int(-(-n_beats // beats_per_bar)))
     return tuple(i * beats_per_bar for i in range(n_bars + 1))
+
+
+def name_chords(notes: Sequence[RollNote], bar_beats: Sequence[float]) -> tuple[tuple[float, str], ...]:
+    """``(beat, symbol)`` wherever the harmony of the pitched notes changes, where it has a name.
+
+    Harmony is looked at in half bars of metres with four beats or more, else in bars. Of the pitch
+    classes, weighted by how long they sound (the player's half, since melodies pass through tones that are
+    no part of the chord), the weakest are dropped until the rest is a chord.
+    """
+    pitched = sorted((n for n in notes if not n.is_drum), key=lambda n: n.onset_beats)
+    key = _key(pitched)
+    named: list[tuple[float, str]] = []
+    for start, end in _harmony_spans(bar_beats):
+        symbol = _chord_symbol([n for n in pitched if n.onset_beats < end], start, end, key)
+        if symbol and (not named or named[-1][1] != symbol):
+            named.append((start, symbol))
+    return tuple(named)
+
+
+def _key(notes: Sequence[RollNote]) -> Key | None:
+    ticks = [(round(n.onset_beats * PPQ), max(round(n.duration_beats * PPQ), 1), n.pitch) for n in notes]
+    return estimate_key(NoteArray.from_notes(Note(on, length, pitch) for on, length, pitch in ticks))
+
+
+def _harmony_spans(bar_beats: Sequence[float]) -> Iterator[tuple[float, float]]:
+    for start, end in pairwise(bar_beats):
+        middle = (start + end) / 2
+        yield from ((start, middle), (middle, end)) if end - start >= 4 else ((start, end),)
+
+
+def _chord_symbol(notes: Sequence[RollNote], start: float, end: float, key: Key | None) -> str:
+    weights: dict[int, float] = {}
+    lowest: dict[int, int] = {}
+    for note in notes:
+        beats = min(note.onset_beats + note.duration_beats, end) - max(note.onset_beats, start)
+        if beats > 0.05:
+            share = beats * (0.5 if note.is_player else 1.0)
+            weights[note.pitch % 12] = weights.get(note.pitch % 12, 0.0) + share
+            lowest[note.pitch % 12] = min(lowest.get(note.pitch % 12, 127), note.pitch)
+    enough = max(weights.values(), default=0.0) / 4
+    strongest = sorted((pc for pc in weights if weights[pc] >= enough), key=lambda pc: -weights[pc])[:4]
+    while len(strongest) >= 3:
+        if chord := chord_name(lowest[pc] for pc in strongest):
+            return chord.text(key)
+        strongest.pop()
+    return ""
 
 
 def draw(roll: Roll) -> Image.Image:

@@ -20,7 +20,7 @@ from midi.note import PPQ, Control, Note, NoteArray, Part, Score, TimeSignature
 from studio.live.channels import PLAYER_CHANNEL, Channels
 from studio.live.messages import Sound, Voice
 from studio.live.synth import Synth
-from studio.pianoroll import Roll, RollNote, draw, even_bars
+from studio.pianoroll import Roll, RollNote, draw, even_bars, name_chords
 from studio.settings import SAMPLE_RATE_HZ
 from studio.terminal import Progress
 
@@ -129,7 +129,8 @@ def roll_of(performance: Performance) -> Roll:
         rows.append(RollNote(on, off - on, note.on.pitch, note.on.velocity, is_player, note.on.instrument))
     n_beats = max((row.onset_beats + row.duration_beats for row in rows), default=4.0)
     bar_beats = performance.time_signatures[0].bar_beats()
-    return Roll(tuple(rows), even_bars(n_beats, bar_beats), performance.title, performance.subtitle)
+    bars = even_bars(n_beats, bar_beats)
+    return Roll(tuple(rows), bars, performance.title, performance.subtitle, name_chords(rows, bars))
 
 
 def audio_blocks(performance: Performance, progress: Progress | None = None) -> Iterator[NDArray[np.float32]]:
