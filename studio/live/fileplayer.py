@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,3 +63,30 @@ def player_part(score: Score, bpm: float | None = None) -> FilePart:
 def _seconds(score: Score, ticks: NDArray[np.int64], bpm: float | None) -> NDArray[np.float64]:
     tempo_map = score.tempo_map if bpm is None else TempoMap(score.ppq, ((0, bpm),))
     return tempo_map.seconds(ticks)
+
+
+class FilePlayer:
+    """Hands out a part's inputs when their time has come. One thread only.
+
+    Args:
+        part: What to play.
+        start_s: Time of the part's first tick.
+    """
+
+    def __init__(self, part: FilePart, start_s: float) -> None:
+        self._part, self._start_s, self._next = part, start_s, 0
+
+    @property
+    def end_s(self) -> float:
+        """Time at which the last note ends."""
+        return self._start_s + self._part.seconds
+
+    def due(self, now_s: float) -> list[Input]:
+        """Inputs whose time has come, stamped with the time that the file gives them."""
+        found: list[Input] = []
+        inputs = self._part.inputs
+        while self._next < len(inputs) and self._start_s + inputs[self._next].time_s <= now_s:
+            item = inputs[self._next]
+            found.append(replace(item, time_s=self._start_s + item.time_s))
+            self._next += 1
+        return found
