@@ -205,7 +205,8 @@ class ClockFollower:
     def _explain_pending(self) -> None:
         if self._period_s:
             errors = np.array([self._error(*each) for each in self._pending])
-            shift = _common_shift(errors)
+            before = self._error(self._index[-1], self._at_s[-1]) if self._index else 0.0
+            shift = _common_shift(errors, before)
             if shift:
                 self._last += shift
                 self._pending.clear()
@@ -239,26 +240,34 @@ class ClockFollower:
 
     def _fit(self) -> None:
         index, at_s = np.array(self._index), np.array(self._at_s)
-        for size in _WINDOWS:
-            if size > max(len(index), _WINDOWS[-1]):
+        # Noise is judged by the shortest window: over a long one a ramp looks like noise.
+        period_s, origin_s = _line(index[-_WINDOWS[-1] :], at_s[-_WINDOWS[-1] :])
+        late = (at_s - origin_s - period_s * index)[-_WINDOWS[-1] :]
+        tolerance_s = 2.0 * float(np.median(np.abs(late))) + 3e-4
+        for size in _WINDOWS[:-1]:
+            if size > len(index):
                 continue
-            period_s, origin_s = _line(index[-size:], at_s[-size:])
-            late = at_s[-size:] - origin_s - period_s * index[-size:]
+            longer = _line(index[-size:], at_s[-size:])
+            late = at_s[-size:] - longer[1] - longer[0] * index[-size:]
             # Lateness has one side only, so the early quarter shows the line better than the middle does.
-            bias_s = float(np.sort(late[-_RECENT:])[_RECENT // 4] - np.sort(late)[len(late) // 4])
-            if abs(bias_s) <= 2.0 * float(np.median(np.abs(late))) + 3e-4:
+            bias_s = float(np.sort(late[-_RECENT:])[_RECENT // 4] - np.sort(late)[size // 4])
+            if abs(bias_s) <= tolerance_s:
+                period_s, origin_s = longer
                 break
         self._period_s, self._origin_s = period_s, origin_s
 
 
-def _common_shift(errors: NDArray[np.float64]) -> int:
-    """Whole periods by which three of the last four waiting pulses are off alike after a jump; 0 if not."""
+def _common_shift(errors: NDArray[np.float64], before: float) -> int:
+    """Whole periods by which three of the last four waiting pulses are off alike after a jump; 0 if not.
+
+    ``before`` is the error of the last pulse on the line: without a jump from there the tempo is drifting.
+    """
     if len(errors) < 3:
         return 0
     last = errors[-4:]
     shift = round(float(np.median(last)))
     alike = np.count_nonzero(np.abs(last - shift) < 0.3) >= 3
-    jumped = np.any(np.abs(np.diff(errors, prepend=0.0)) > 0.5)
+    jumped = np.any(np.abs(np.diff(errors, prepend=before)) > 0.5)
     return shift if alike and jumped else 0
 
 
