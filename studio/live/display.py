@@ -149,20 +149,24 @@ def meter_line(snapshot: Snapshot, status: Status) -> Text:
     counts = snapshot.counts
     isr_style = "" if counts.isr >= 0.99 or not snapshot.is_model_ready else ALARM_STYLE
     plan, late = status.plan_latency, status.lateness
-    line = Text.assemble(
+    return Text.assemble(
         (f"you {counts.player_notes}", PLAYER_STYLE),
         (f"  partner {counts.partner_notes}", PARTNER_STYLE),
         (f"  in time {counts.isr:.1%}", isr_style),
         (f"  plan {plan.p95_ms:.0f} ms  late {late.p99_ms:.1f} ms", DIM_STYLE),
     )
-    for count, name in (
+
+
+def trouble_line(snapshot: Snapshot, status: Status) -> Text:
+    """What went wrong so far; empty while nothing has."""
+    counts = snapshot.counts
+    troubles = (
         (counts.late_drops, "dropped"),
+        (counts.ignored_keys, "keys ignored"),
         (status.underruns, "underruns"),
-        (status.restarts, "restarts"),
-    ):
-        if count:
-            line.append(f"  {count} {name}", ALARM_STYLE)
-    return line
+        (status.restarts, "model restarts"),
+    )
+    return Text("  ".join(f"{count} {name}" for count, name in troubles if count), ALARM_STYLE)
 
 
 def _names(label: str, pitches: tuple[int, ...], style: str) -> Text:
@@ -193,6 +197,7 @@ def render(snapshot: Snapshot, status: Status, width: int = 80) -> Group:
         Text("┌" + "─" * cells, DIM_STYLE),
         *(Text("│", DIM_STYLE) + row for row in plan_roll(snapshot, cells)),
         meter_line(snapshot, status),
+        trouble_line(snapshot, status),
         wires,
         Text(status.sentence, ALARM_STYLE),
         Text(status.help, DIM_STYLE),

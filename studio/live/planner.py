@@ -102,7 +102,7 @@ def warm_up_request(instruments: tuple[int, ...] = (0,)) -> PlanRequest:
     """A request for one bar after nothing, which makes a runtime allocate and compile what it needs."""
     grid = BarGrid()
     return PlanRequest(
-        number=-1,
+        number=0,
         context=start_row(grid, 0),
         context_tick=0,
         from_tick=0,

@@ -39,7 +39,7 @@ class SlowPlanner:
         self.gate = Path(gate)
 
     def plan(self, request: PlanRequest) -> Plan:
-        while request.number >= 0 and not self.gate.exists():
+        while request.number > 0 and not self.gate.exists():
             time.sleep(0.001)
         return plan_of(request)
 
