@@ -43,7 +43,7 @@ class OfflineRun:
     end_s: float
 
 
-def run_offline(
+def play_offline(
     conductor: Conductor,
     planner: Planner,
     inputs: Sequence[Input],
