@@ -155,6 +155,15 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
+class TempoMark:
+    """From ``time_s`` on, where musical time stands at ``beat``, it runs at ``bpm``; for takes and masters."""
+
+    time_s: float
+    beat: float
+    bpm: float
+
+
+@dataclass(frozen=True, slots=True)
 class Actions:
     """Everything that one step wants done.
 
@@ -163,11 +172,13 @@ class Actions:
             the player's own come with the time of the key press: play them in the next block.
         request: A new plan request; it replaces any request not yet begun.
         is_panic: Sinks silence everything first.
+        tempo: Where musical time started or changed its pace.
     """
 
     sounds: tuple[Sound, ...] = ()
     request: PlanRequest | None = None
     is_panic: bool = False
+    tempo: tuple[TempoMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

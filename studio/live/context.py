@@ -1,0 +1,150 @@
+"""What the model is told: the performance as event rows, bounded in length. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from midi.events import (
+    EVENT_DTYPE,
+    LONG_NOTE_TICKS,
+    BarGrid,
+    Events,
+    EventStream,
+    Role,
+    Rows,
+    bar_events,
+    encode,
+    sort_events,
+    start_row,
+)
+from models.sequence.plan import PlannedNote
+
+MAX_ROWS = 512
+"""Longest context sent; beyond it the context starts anew at a later bar line."""
+
+KEPT_ROWS = 256
+"""Rows that remain then (about), so that a restart, which costs the model a fresh reading, is rare."""
+
+
+@dataclass(slots=True)
+class HeardNote:
+    """A note of the player on the grid; ``stream_ticks`` is where the model learns of it."""
+
+    onset_ticks: int
+    stream_ticks: int
+    pitch: int
+    velocity: int
+    duration_ticks: int = 0  # 0 while it sounds
+
+
+class Context:
+    """Event stream of the performance for the model, and the list of the player's notes.
+
+    Args:
+        grid: Bar lines.
+        instrument: Instrument class of the player.
+    """
+
+    def __init__(self, grid: BarGrid, instrument: int = 0) -> None:
+        self.stream = EventStream(grid)
+        self.heard: list[HeardNote] = []
+        self._instrument = instrument
+
+    def hear(self, frontier: int, presses: list[HeardNote], releases: list[HeardNote]) -> None:
+        """Insert onsets, and releases of long notes, no earlier than the frontier."""
+        rows = []
+        for note in presses:
+            note.stream_ticks = max(frontier, note.onset_ticks)
+            rows.append((note.stream_ticks, Role.HUMAN, self._instrument, note.pitch, 0, note.velocity,
+                         note.onset_ticks))  # fmt: skip
+        for note in releases:
+            if note.duration_ticks > LONG_NOTE_TICKS:
+                end = note.onset_ticks + note.duration_ticks
+                at = max(frontier, end)
+                rows.append(
+                    (at, Role.RELEASE, self._instrument, note.pitch, note.duration_ticks, note.velocity, end)
+                )
+        self.heard.extend(presses)
+        self._insert(rows)
+
+    def settle(self, notes: Iterable[PlannedNote]) -> None:
+        """Insert committed partner notes."""
+        self._insert([_partner_row(note) for note in notes])
+
+    def forget(self, notes: Iterable[PlannedNote]) -> None:
+        """Take out committed notes that will not be played after all."""
+        gone = {(note.onset_ticks, note.instrument, note.pitch) for note in notes}
+        if not gone:
+            return
+        events = self.stream.events()
+        keys = zip(
+            events["role"].tolist(), events["ticks"].tolist(), events["instrument"].tolist(),
+            events["pitch"].tolist(), strict=True,
+        )  # fmt: skip
+        keep = [role != Role.PARTNER or key not in gone for role, *rest in keys for key in (tuple(rest),)]
+        self._restart(self.stream.from_tick, events[np.array(keep, dtype=bool)])
+
+    def rows(self, from_tick: int, *, hears_human: bool) -> tuple[Rows, int]:
+        """Context rows with the bar lines before ``from_tick``, and the tick of their START row."""
+        self.stream.advance(from_tick)
+        if len(self.stream) > MAX_ROWS:
+            self._shorten()
+        if hears_human:
+            return self.stream.rows(), self.stream.from_tick
+        events, start, grid = self.stream.events(), self.stream.from_tick, self.stream.grid
+        own = events[~np.isin(events["role"], (Role.HUMAN, Role.RELEASE))]
+        return np.concatenate([start_row(grid, start), encode(own, grid, start)]), start
+
+    def heard_events(self, recent: int = 0) -> Events:
+        """The player's notes (the last ``recent``, or all) as sorted events; duration 0 while they sound."""
+        rows = [
+            (
+                n.stream_ticks,
+                Role.HUMAN,
+                self._instrument,
+                n.pitch,
+                n.duration_ticks,
+                n.velocity,
+                n.onset_ticks,
+            )
+            for n in self.heard[-recent:]
+        ]
+        return sort_events(np.array(rows, dtype=EVENT_DTYPE))
+
+    def performed(self, partner: Iterable[PlannedNote], until_tick: int) -> Events:
+        """The whole performance as sorted events: bar lines, player, and the partner's notes as played."""
+        theirs = np.array([_partner_row(note) for note in partner], dtype=EVENT_DTYPE)
+        bars = bar_events(self.stream.grid, 0, until_tick)
+        return sort_events(np.concatenate([bars, self.heard_events(), theirs]))
+
+    def _insert(self, rows: list[tuple[int, ...]]) -> None:
+        if rows:
+            self.stream.insert(np.array(rows, dtype=EVENT_DTYPE))
+
+    def _shorten(self) -> None:
+        """Start anew from the last bar line behind which enough rows remain.
+
+        Without such a line (very many notes in one bar) the cut is made inside the bar.
+        """
+        events = self.stream.events()
+        ticks = events["ticks"]
+        latest = int(ticks[-KEPT_ROWS])
+        lines = ticks[(events["role"] == Role.BAR) & (ticks <= latest) & (ticks > ticks[0])]
+        start = int(lines[-1]) if len(lines) else latest
+        if int((ticks >= start).sum()) >= MAX_ROWS:
+            start = latest
+        self._restart(start, events[ticks >= start])
+
+    def _restart(self, from_tick: int, events: Events) -> None:
+        frontier = self.stream.frontier_ticks
+        self.stream = EventStream(self.stream.grid, from_tick)
+        self.stream.insert(events)
+        self.stream.frontier_ticks = max(frontier, from_tick)
+
+
+def _partner_row(note: PlannedNote) -> tuple[int, ...]:
+    return (note.onset_ticks, Role.PARTNER, note.instrument, note.pitch, note.duration_ticks, note.velocity,
+            note.onset_ticks)  # fmt: skip
