@@ -19,7 +19,7 @@ from typing import Protocol
 from midi.clock import Clock
 from midi.follower import ClockFollower
 from midi.messages import InputQueue, Kind, MidiInput
-from midi.ports import PortWatcher
+from midi.ports import PortEvent
 from midi.scheduler import Lateness
 from studio.live.messages import (
     Actions,
@@ -36,6 +36,7 @@ from studio.live.messages import (
     SourceLost,
 )
 from studio.live.meters import Meter, Percentiles
+from studio.live.metronome import Metronome
 from studio.live.outputs import OpenNotes
 from studio.live.planner import ModelHealth, ModelState, Planner
 from studio.live.realtime import on_time
@@ -87,6 +88,14 @@ class Recorder(Protocol):
 
     def close(self) -> None:
         """Put everything on disk."""
+        ...
+
+
+class Watcher(Protocol):
+    """Who looks after ports that come and go."""
+
+    def poll(self, now_s: float) -> Sequence[PortEvent]:
+        """Look if it is time to; what changed."""
         ...
 
 
@@ -187,6 +196,7 @@ class Engine:
         player: Plays in a person's place.
         clock_input: Follows a MIDI clock; without it transport messages are ignored.
         watcher: Looks after ports that come and go.
+        metronome: Clicks along.
         port_lateness: Asks the output scheduler how late it was.
         closers: Called by ``stop`` in this order, each whatever the others do: devices, schedulers, ports.
     """
@@ -202,7 +212,8 @@ class Engine:
         recorder: Recorder | None = None,
         player: VirtualPlayer | None = None,
         clock_input: ClockInput | None = None,
-        watcher: PortWatcher | None = None,
+        watcher: Watcher | None = None,
+        metronome: Metronome | None = None,
         port_lateness: Callable[[], Lateness] | None = None,
         closers: Sequence[Callable[[], None]] = (),
     ) -> None:
@@ -211,7 +222,7 @@ class Engine:
         self._open_notes = OpenNotes()
         self._sinks: tuple[Sink, ...] = (*sinks, self._open_notes)
         self._recorder, self._player, self._clock_input = recorder, player, clock_input
-        self._watcher, self._port_lateness = watcher, port_lateness
+        self._watcher, self._metronome, self._port_lateness = watcher, metronome, port_lateness
         self._closers = (*closers, planner.close)
         self._sent: deque[Input] = deque()
         self._asked_s: deque[tuple[int, float]] = deque(maxlen=64)
@@ -279,9 +290,10 @@ class Engine:
         inputs = self._gather(now_s)
         actions = self._conductor.step(now_s, inputs)
         self._carry_out(actions)
+        self._click(now_s, inputs, actions)
         if now_s - self._snapshot_s >= SNAPSHOT_INTERVAL_S:
             self._snapshot, self._snapshot_s = self._conductor.snapshot(now_s), now_s
-        if self._recorder is not None and (inputs or actions.sounds or actions.is_panic):
+        if self._recorder is not None and (inputs or actions.sounds or actions.tempo):
             self._recorder.record(now_s, inputs, actions)
         return actions
 
@@ -330,6 +342,16 @@ class Engine:
         if actions.request is not None:
             self._asked_s.append((actions.request.number, self._clock.now_s()))
             self._planner.submit(actions.request)
+
+    def _click(self, now_s: float, inputs: Sequence[Input], actions: Actions) -> None:
+        if self._metronome is None:
+            return
+        if any(isinstance(item, SetPlaying) and not item.is_playing for item in inputs):
+            self._metronome.stop()
+        self._metronome.follow(actions.tempo)
+        for sound in self._metronome.due(now_s):
+            for sink in self._sinks:
+                sink.play(sound)
 
     def start(self) -> None:
         """Begin to turn, on a thread of its own."""

@@ -11,7 +11,7 @@ from midi.clock import TempoMap
 from midi.errors import UserError
 from midi.note import Score
 from midi.pedal import apply_pedal
-from studio.live.messages import Input, KeyDown, KeyUp, SetTempo
+from studio.live.messages import Input, KeyDown, KeyUp, SetPlaying, SetTempo
 
 SOURCE = "file"
 
@@ -66,7 +66,7 @@ def _seconds(score: Score, ticks: NDArray[np.int64], bpm: float | None) -> NDArr
 
 
 class FilePlayer:
-    """Hands out a part's inputs when their time has come. One thread only.
+    """Starts the transport, then hands out a part's inputs when their time has come. One thread only.
 
     Args:
         part: What to play.
@@ -74,7 +74,10 @@ class FilePlayer:
     """
 
     def __init__(self, part: FilePart, start_s: float) -> None:
-        self._part, self._start_s, self._next = part, start_s, 0
+        self._part, self._start_s = part, start_s
+        # Beat 0 is the file's first tick, not its first note.
+        self._inputs: tuple[Input, ...] = (SetPlaying(0.0, is_playing=True), *part.inputs)
+        self._next = 0
 
     @property
     def end_s(self) -> float:
@@ -84,9 +87,8 @@ class FilePlayer:
     def due(self, now_s: float) -> list[Input]:
         """Inputs whose time has come, stamped with the time that the file gives them."""
         found: list[Input] = []
-        inputs = self._part.inputs
-        while self._next < len(inputs) and self._start_s + inputs[self._next].time_s <= now_s:
-            item = inputs[self._next]
+        while self._next < len(self._inputs) and self._start_s + self._inputs[self._next].time_s <= now_s:
+            item = self._inputs[self._next]
             found.append(replace(item, time_s=self._start_s + item.time_s))
             self._next += 1
         return found

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from midi.clock import ManualClock, SystemClock
-from midi.events import DRUMS
+from midi.events import DRUMS, GRID_PER_BEAT, BarGrid
 from midi.messages import InputQueue, Kind, MidiInput
 from midi.ports import FakeSystem, PortWatcher, open_input, open_output
 from midi.scheduler import OutputScheduler
@@ -33,9 +33,11 @@ from studio.live.messages import (
     Snapshot,
     Sound,
     SourceLost,
+    TempoMark,
     Voice,
 )
 from studio.live.meters import Meter
+from studio.live.metronome import Metronome
 from studio.live.outputs import FrameClock, PortOutput, SynthOutput
 from studio.live.planner import InlinePlanner, NoPlanner, warm_up_request
 from studio.live.synth import Synth
@@ -51,6 +53,7 @@ class Script:
         self.held: dict[int, int] = {}
         self.n_notes = 0
         self.now_s = 0.0
+        self.marks: tuple[TempoMark, ...] = ()
         self.trouble: Exception | None = None
 
     def step(self, now_s: float, inputs: Sequence[Input]) -> Actions:
@@ -60,7 +63,8 @@ class Script:
             raise self.trouble
         sounds = [sound for item in inputs for sound in self._echo(item)]
         is_panic = any(isinstance(item, Panic) for item in inputs)
-        return Actions(tuple(sounds), self.ask.pop() if self.ask else None, is_panic)
+        marks, self.marks = self.marks, ()
+        return Actions(tuple(sounds), self.ask.pop() if self.ask else None, is_panic, marks)
 
     def _echo(self, item: Input) -> list[Sound]:
         if isinstance(item, KeyDown):
@@ -329,6 +333,43 @@ def test_midi_clock_becomes_beats_and_transport() -> None:
     assert clock_input.take(MidiInput(3.1, Kind.CONTINUE)) == [SetPlaying(3.1, is_playing=True)]
     clock_input.take(MidiInput(3.2, Kind.CLOCK))
     assert clock_input.follower.beat_at(3.2) == pytest.approx(4.0, abs=0.05)
+
+
+def test_metronome_clicks_on_beats_ahead_of_time_and_follows_the_tempo() -> None:
+    metronome = Metronome(BarGrid(((0, 3 * GRID_PER_BEAT),)))
+    assert metronome.due(0.0) == []
+    metronome.follow([TempoMark(1.0, 0.0, 120.0)])
+    clicks: list[Sound] = []
+    now_s = 1.0
+    while now_s < 4.0:
+        if now_s == 3.0:
+            metronome.follow([TempoMark(3.0, 4.0, 60.0)])
+        found = metronome.due(now_s)
+        assert all(now_s <= sound.time_s <= now_s + 0.2 for sound in found)
+        clicks += found
+        now_s += 0.01
+        now_s = round(now_s, 2)
+    ons = [sound for sound in clicks if sound.kind == "on"]
+    assert [round(sound.time_s, 6) for sound in ons] == [1.0, 1.5, 2.0, 2.5, 3.0, 4.0]
+    assert [sound.pitch for sound in ons] == [76, 77, 77, 76, 77, 77]
+    assert sorted(s.note_id for s in ons) == sorted(s.note_id for s in clicks if s.kind == "off")
+    metronome.stop()
+    assert metronome.due(5.0) == []
+
+
+def test_engine_clicks_only_while_musical_time_runs() -> None:
+    script, tape = Script(), Tape()
+    engine = Engine(script, NoPlanner(), ManualClock(), sinks=[tape], metronome=Metronome(BarGrid()))
+    engine.step(0.0)
+    script.marks = (TempoMark(0.1, 0.0, 60.0),)
+    engine.step(0.1)
+    engine.step(1.05)
+    engine.send(SetPlaying(1.5, is_playing=False))
+    engine.step(1.5)
+    engine.step(2.1)
+    clicks = [sound.time_s for sound in tape.sounds if sound.kind == "on"]
+    assert clicks == [0.1, 1.1]
+    assert engine.meters().hanging_notes == 0
 
 
 def test_meter_keeps_the_latest_and_the_largest() -> None:

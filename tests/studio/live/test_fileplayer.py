@@ -6,7 +6,7 @@ from midi.clock import TempoMap
 from midi.errors import UserError
 from midi.note import Control, Note, NoteArray, Part, Score
 from studio.live.fileplayer import SOURCE, FilePlayer, player_part
-from studio.live.messages import KeyDown, KeyUp, SetTempo
+from studio.live.messages import KeyDown, KeyUp, SetPlaying, SetTempo
 
 MELODY = Part("melody", NoteArray.from_notes([Note(0, 480, 60, 90), Note(480, 480, 60, 80)]))
 DRUMS = Part("kit", NoteArray.from_notes([Note(0, 10, 38, 99, 9)]), is_drum=True)
@@ -49,6 +49,6 @@ def test_inputs_come_when_their_time_has_come() -> None:
     player = FilePlayer(player_part(SCORE), start_s=10.0)
     assert player.end_s == 11.5
     assert player.due(9.9) == []
-    assert player.due(10.2) == [KeyDown(10.0, 60, 90, SOURCE)]
+    assert player.due(10.2) == [SetPlaying(10.0, is_playing=True), KeyDown(10.0, 60, 90, SOURCE)]
     assert [item.time_s for item in player.due(12.0)] == [10.5, 10.5, 10.5, 11.5]
     assert player.due(13.0) == []

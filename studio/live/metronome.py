@@ -1,0 +1,71 @@
+"""A wood block on every beat, by the conductor's own tempo marks. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from midi.events import GRID_PER_BEAT, BarGrid
+from studio.live.messages import Sound, TempoMark, Voice
+
+HIGH_BLOCK, LOW_BLOCK = 76, 77
+"""General MIDI percussion keys of the two wood blocks: the first beat of a bar, and the others."""
+
+AHEAD_S = 0.060
+"""Clicks are given out this long before their time, so that they start at their very frame."""
+
+CLICK_S = 0.050
+FIRST_ID = 1 << 40
+"""Ids of clicks begin here, far above those of notes."""
+
+
+class Metronome:
+    """Gives out the clicks that fall due. One thread only.
+
+    Args:
+        grid: Bar lines: the first beat of a bar has the higher block.
+    """
+
+    def __init__(self, grid: BarGrid) -> None:
+        self._grid = grid
+        self._mark: TempoMark | None = None
+        self._next_beat = 0
+        self._n_clicks = 0
+
+    def follow(self, marks: Iterable[TempoMark]) -> None:
+        """Musical time started or changed its pace."""
+        for mark in marks:
+            # Beats already clicked stay so, unless musical time went somewhere else altogether.
+            first = math.ceil(mark.beat - 1e-6)
+            if self._mark is None or abs(self._next_beat - first) > 1:
+                self._next_beat = first
+            self._mark = mark
+
+    def stop(self) -> None:
+        """Musical time stands still."""
+        self._mark = None
+
+    def due(self, now_s: float) -> list[Sound]:
+        """Clicks up to ``AHEAD_S`` from now; those missed are left out."""
+        sounds: list[Sound] = []
+        while self._mark is not None and self._mark.bpm > 0:
+            at_s = self._mark.time_s + (self._next_beat - self._mark.beat) * 60.0 / self._mark.bpm
+            if at_s > now_s + AHEAD_S:
+                break
+            if at_s >= now_s:
+                sounds += self._click(at_s, is_first=self._is_downbeat())
+            self._next_beat += 1
+        return sounds
+
+    def _is_downbeat(self) -> bool:
+        tick = self._next_beat * GRID_PER_BEAT
+        return int(self._grid.start_and_length(tick)[0]) == tick
+
+    def _click(self, at_s: float, *, is_first: bool) -> list[Sound]:
+        self._n_clicks += 1
+        pitch, note_id = (HIGH_BLOCK if is_first else LOW_BLOCK), FIRST_ID + self._n_clicks
+        velocity = 100 if is_first else 75
+        return [
+            Sound(at_s, "on", Voice.METRONOME, pitch, velocity, note_id),
+            Sound(at_s + CLICK_S, "off", Voice.METRONOME, pitch, 0, note_id),
+        ]
