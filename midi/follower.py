@@ -195,18 +195,28 @@ class ClockFollower:
 
     def _take(self, at_s: float) -> None:
         index = self._last + 1
-        if not self._period_s or abs(self._error(index, at_s)) >= _NEAR:
+        if not self._period_s or abs(self._error(index, at_s)) >= _NEAR or self._is_running_ahead():
             self._pending.append((index, at_s))
         else:
             # Back on the line: what waited was late, and says nothing about the line.
             self._pending.clear()
             self._accept(index, at_s)
 
+    def _lag(self) -> float:
+        """Periods by which the latest pulses on the line miss it, as they do while the tempo drifts."""
+        latest = zip(list(self._index)[-_RECENT:], list(self._at_s)[-_RECENT:], strict=True)
+        return float(np.median([self._error(*each) for each in latest])) if self._index else 0.0
+
+    def _is_running_ahead(self) -> bool:
+        """Whether the waiting pulses are early, not late: then one on the line is late."""
+        return (
+            bool(self._pending) and float(np.median([self._error(*each) for each in self._pending])) < -_NEAR
+        )
+
     def _explain_pending(self) -> None:
         if self._period_s:
             errors = np.array([self._error(*each) for each in self._pending])
-            before = self._error(self._index[-1], self._at_s[-1]) if self._index else 0.0
-            shift = _common_shift(errors, before)
+            shift = _common_shift(errors - self._lag())
             if shift:
                 self._last += shift
                 self._pending.clear()
@@ -225,18 +235,32 @@ class ClockFollower:
         steps = _steady_steps(times, may_bunch=not self._period_s)
         if steps is None:
             return
+        if self._period_s and self._stay_on_line(pulses):
+            return
         first = pulses[0][0]
         period_s, origin_s = _line(steps, times)
-        if self._period_s and abs(period_s / self._period_s - 1) < 0.05:
-            # The same tempo: where the line was tells how many pulses are missing.
-            first += round(float(np.median([self._error(*each) for each in pulses])))
-        self._last += first - pulses[0][0] + int(steps[-1]) - (len(pulses) - 1)
+        if self._period_s:
+            errors = np.array([self._error(*each) for each in self._pending]) - self._lag()
+            lost = round(_jump(errors) * self._period_s / period_s)
+            first += lost
+            self._last += lost
+        self._last += int(steps[-1]) - (len(pulses) - 1)
         self._index.clear()
         self._at_s.clear()
         self._pending.clear()
         self._index.extend((first + steps).tolist())
         self._at_s.extend(times.tolist())
         self._period_s, self._origin_s = period_s, origin_s - first * period_s
+
+    def _stay_on_line(self, pulses: list[tuple[int, float]]) -> bool:
+        """Whether pulses lie on the line after all, whole periods off, which tells how many are missing."""
+        errors = np.array([self._error(*each) for each in pulses])
+        shift = round(float(np.median(errors)))
+        is_alike = int(np.count_nonzero(np.abs(errors - shift) < 0.3)) >= len(errors) * 3 // 4
+        if is_alike:
+            self._last += shift
+            self._pending.clear()
+        return is_alike
 
     def _fit(self) -> None:
         index, at_s = np.array(self._index), np.array(self._at_s)
@@ -257,18 +281,24 @@ class ClockFollower:
         self._period_s, self._origin_s = period_s, origin_s
 
 
-def _common_shift(errors: NDArray[np.float64], before: float) -> int:
-    """Whole periods by which three of the last four waiting pulses are off alike after a jump; 0 if not.
-
-    ``before`` is the error of the last pulse on the line: without a jump from there the tempo is drifting.
-    """
+def _common_shift(errors: NDArray[np.float64]) -> int:
+    """Whole periods by which three of the last four waiting pulses are off alike after a jump; 0 if not."""
     if len(errors) < 3:
         return 0
     last = errors[-4:]
     shift = round(float(np.median(last)))
     alike = np.count_nonzero(np.abs(last - shift) < 0.3) >= 3
-    jumped = np.any(np.abs(np.diff(errors, prepend=before)) > 0.5)
-    return shift if alike and jumped else 0
+    return shift if alike and abs(_jump(errors) - shift) < 0.5 else 0
+
+
+def _jump(errors: NDArray[np.float64]) -> float:
+    """Periods that single jumps add up to, from the line to the last pulse.
+
+    What comes in equal steps is another tempo and not counted; a late pulse jumps there and back.
+    """
+    changes = np.diff(errors, prepend=0.0)
+    beyond = changes - np.median(changes)
+    return float(beyond[np.abs(beyond) > 0.3].sum())
 
 
 def _steady_steps(times: NDArray[np.float64], *, may_bunch: bool) -> NDArray[np.int_] | None:
