@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from midi.corpus import Corpus, build_corpus
 from midi.errors import UserError
+from midi.events import PREDICTED, Rows
+from models.sequence.baselines import RepeatLastBar, baseline_figures
+from studio import listening
+from studio.live.planner import PlannerSpec
+from studio.partners import load_partner, plan_latency_ms
+from studio.rehearsal import LiveRun, Performance, perform_runs
+from studio.settings import cache_folder
+
+if TYPE_CHECKING:
+    from midi.note import NoteArray
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many steps are done, and how many there are."""
+
+PLAYER = "models.sequence.player:Player.load"
+KINDS = ("partner", "deaf", "rules", "tritone")
+"""Performances of an excerpt: as it is, hearing cut, by rules, and to a melody that moves by a tritone."""
+
+WINDOW_ROWS = 512
+BASELINE_WINDOWS = 400
+"""Training windows on which the baselines are fitted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +41,8 @@ class EvalMusicOptions:
 
     Attributes:
         model: Bundle name or folder.
-        folder: Corpus folder, in POP909's layout or any folder of MIDI files.
+        folder: Folder of MIDI files (with POP909's annotations beside them, where there are any), or a
+            corpus built from one.
         songs: Held-out songs that the partner plays with; 40 for the full experiment.
         bars: Bars of each song, from the first bar with melody; 32 for the full experiment.
         seed: Seed of the choice of songs, of the partner and of the bootstrap.
@@ -27,6 +50,7 @@ class EvalMusicOptions:
         device: Where the NLL is computed; the partner always plays on the CPU.
         plan_latency_ms: Musical time charged for every plan; None is the measured p95.
         jobs: Processes that play songs side by side.
+        windows: Most held-out windows on which NLL is measured.
         with_nll: Also measure the NLL per field and its baselines.
         with_listening: Also play the songs live and compare.
     """
@@ -40,6 +64,7 @@ class EvalMusicOptions:
     device: str = "cpu"
     plan_latency_ms: float | None = None
     jobs: int = 1
+    windows: int = 96
     with_nll: bool = True
     with_listening: bool = True
 
@@ -47,14 +72,186 @@ class EvalMusicOptions:
 def eval_music(options: EvalMusicOptions, progress: Progress | None = None) -> dict[str, Any]:
     """Figures of a partner on held-out songs (DESIGN section 10, ``eval music --json``).
 
+    Args:
+        options: What to evaluate.
+        progress: Told how far it is.
+
     Returns:
-        A JSON object with ``nll_nats_per_note fields baselines harmony songs`` and more.
+        A JSON object: ``nll_nats_per_note`` (partner notes) with ``nll_human``, ``fields`` and
+        ``baselines``; ``harmony`` (the partner's rates), ``rows`` (all figures of the partner, of
+        another song's accompaniment, of the deaf partner, of the rules and of the truth, with 95 %
+        intervals over songs), ``verdicts``, ``adaptation``, ``live`` (ISR and other counts) and ``songs``.
 
     Raises:
-        UserError: The folder or the bundle cannot be used.
+        UserError: The folder or the bundle cannot be used, or too few songs are held out.
     """
-    if not options.folder.is_dir():
-        raise UserError(f"There is no folder {options.folder}.", "Name a folder of MIDI files.")
-    if progress:
-        progress("eval music", 0, 1)
-    return {"nll_nats_per_note": None, "fields": {}, "baselines": {}, "harmony": {}, "songs": options.songs}
+    tell = progress or (lambda _what, _done, _total: None)
+    corpus, source = open_corpus(options.folder, tell)
+    found: dict[str, Any] = {
+        "model": options.model, "split": options.split, "seed": options.seed, "bars": options.bars,
+        "nll_nats_per_note": None, "fields": {}, "baselines": {}, "harmony": {}, "songs": 0,
+    }  # fmt: skip
+    if options.with_nll:
+        found |= measure_nll(options, corpus, tell)
+    if options.with_listening:
+        found |= measure_listening(options, corpus, source, tell)
+    return found
+
+
+def open_corpus(folder: Path, tell: Progress) -> tuple[Corpus, Path | None]:
+    """The corpus in a folder, or that of its MIDI files, built once and kept in the cache.
+
+    Returns:
+        The corpus, and the folder of the files if it is known.
+
+    Raises:
+        UserError: The folder is none, or holds nothing that can be used.
+    """
+    if (folder / "corpus.json").is_file():
+        return Corpus(folder), None
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}.", "Name a folder of MIDI files.")
+    built = cache_folder() / "corpora" / _fingerprint(folder)
+    if (built / "corpus.json").is_file():
+        return Corpus(built), folder
+    return build_corpus(folder, built, on_file=lambda done, total: tell("Reading files", done, total)), folder
+
+
+def _fingerprint(folder: Path) -> str:
+    """Digest of names, sizes and times of everything in a folder: changes when a file does."""
+    stats = [(p.relative_to(folder).as_posix(), p.stat()) for p in sorted(folder.rglob("*")) if p.is_file()]
+    text = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+    return hashlib.sha256(f"{folder.resolve()} {text}".encode()).hexdigest()[:16]
+
+
+def measure_nll(options: EvalMusicOptions, corpus: Corpus, tell: Progress) -> dict[str, Any]:
+    """NLL of partner notes in all and by field, beside the baselines on the same windows."""
+    # torch takes seconds to import; what needs no network must not wait for it.
+    import torch  # noqa: PLC0415
+
+    from models.sequence.player import Player  # noqa: PLC0415
+    from models.sequence.task import held_out_windows, nll_figures  # noqa: PLC0415
+
+    player = Player.load(options.model)
+    model = player.model.to(options.device)
+    windows = held_out_windows(corpus, options.split, WINDOW_ROWS)[: options.windows]
+    if not windows:
+        raise UserError(
+            f"No song of {options.folder} is held out for {options.split}.",
+            "One song in twenty is; name a folder with more songs, or another split.",
+        )
+    with torch.inference_mode():
+        figures = nll_figures(model, windows, on_batch=lambda done, total: tell("Likelihood", done, total))
+    repeat = RepeatLastBar(_training_windows(corpus, options.seed))
+    baselines = {
+        name: _named(baseline_figures(baseline, windows))
+        for name, baseline in (("unigram", repeat.unigram), ("repeat_last_bar", repeat))
+    }
+    own = _named(figures)
+    return {**own, "baselines": baselines, "nll_windows": len(windows), "model": player.name}
+
+
+def _training_windows(corpus: Corpus, seed: int) -> list[Rows]:
+    from models.sequence.task import EVALUATION_LAG_TICKS  # noqa: PLC0415
+    from models.sequence.windows import Draw, places, window  # noqa: PLC0415
+
+    found = places(corpus, "train")
+    picks = np.random.default_rng(seed).permutation(len(found))[:BASELINE_WINDOWS]
+    draw = Draw(lag_ticks=EVALUATION_LAG_TICKS)
+    return [window(corpus, found[i], WINDOW_ROWS, draw) for i in picks]
+
+
+def _named(figures: dict[str, float]) -> dict[str, Any]:
+    return {
+        "nll_nats_per_note": round(figures["partner"], 5),
+        "nll_human": round(figures["human"], 5),
+        "fields": {
+            column.name.lower(): round(figures[f"partner_{column.name.lower()}"], 5) for column in PREDICTED
+        },
+    }
+
+
+def measure_listening(
+    options: EvalMusicOptions, corpus: Corpus, source: Path | None, tell: Progress
+) -> dict[str, Any]:
+    """The partner plays with held-out songs, in all the ways that are compared."""
+    songs = listening.excerpts(
+        corpus, options.split, songs=options.songs, bars=options.bars, seed=options.seed, source=source
+    )
+    if len(songs) < 2:
+        raise UserError(
+            f"Fewer than two held-out songs of {options.folder} have {options.bars} steady bars with melody.",
+            "Ask for fewer bars, or name a folder with more songs.",
+        )
+    change_bar = options.bars // 2
+    runs = [run for i, song in enumerate(songs) for run in live_runs(song, change_bar, options.seed + i)]
+    spec = PlannerSpec(PLAYER, (options.model,))
+    latency_ms = options.plan_latency_ms
+    if latency_ms is None:
+        latency_ms = plan_latency_ms(load_partner(options.model))
+    played = perform_runs(
+        runs, spec, latency_s=latency_ms / 1000, jobs=options.jobs,
+        on_run=lambda done, total: tell("Playing along", done, total),
+    )  # fmt: skip
+    by_kind = {kind: [played[i] for i, run in enumerate(runs) if run.kind == kind] for kind in KINDS}
+    notes = {kind: [performance.notes for performance in done] for kind, done in by_kind.items()}
+    rows = compare(songs, notes, options.seed)
+    figures = listening.summary(rows, options.seed)
+    names = ("consonance_rate", "unsupported_rate", "note_in_chord")
+    return {
+        "songs": len(songs),
+        "plan_latency_ms": latency_ms,
+        "excerpts": [song.name for song in songs],
+        "harmony": {name: figures["partner"][name]["mean"] for name in names},
+        "rows": figures,
+        "verdicts": listening.verdicts(rows, options.seed),
+        "pooled": {
+            kind: listening.pooled_divergences(songs, notes[kind], options.seed)
+            for kind in ("partner", "deaf", "rules")
+        },
+        "adaptation": listening.adaptation(songs, notes["tritone"], notes["partner"], change_bar),
+        "live": {kind: _live_counts(done) for kind, done in by_kind.items()},
+    }
+
+
+def live_runs(song: listening.Excerpt, change_bar: int, seed: int) -> list[LiveRun]:
+    """Every performance of one excerpt: as it is, without hearing, by rules, and with a tritone change."""
+    changed = listening.tritone_melody(song, change_bar)
+    return [
+        LiveRun(
+            kind=kind,
+            melody=changed if kind == "tritone" else song.melody,
+            grid=song.grid,
+            bpm=song.bpm,
+            until_tick=song.until_tick,
+            instruments=song.instruments,
+            hears_human=kind != "deaf",
+            has_model=kind != "rules",
+            seed=seed,
+        )
+        for kind in KINDS
+    ]
+
+
+def compare(
+    songs: list[listening.Excerpt], notes: dict[str, list[NoteArray]], seed: int
+) -> dict[str, list[listening.Figures]]:
+    """Figures of every song in every row of the comparison."""
+    rows = {
+        kind: [listening.figures(song, played) for song, played in zip(songs, notes[kind], strict=True)]
+        for kind in ("partner", "deaf", "rules")
+    }
+    rows["other_song"] = [listening.other_song_figures(i, songs, seed) for i in range(len(songs))]
+    rows["truth"] = [listening.figures(song, song.accompaniment) for song in songs]
+    return rows
+
+
+def _live_counts(performances: list[Performance]) -> dict[str, Any]:
+    counts = [performance.counts for performance in performances]
+    steps = sum(c.plan_steps for c in counts)
+    totals = {
+        name: sum(getattr(c, name) for c in counts)
+        for name in ("player_notes", "partner_notes", "late_drops", "scheduled_in_past", "fallback_notes")
+    }
+    totals["plans"] = sum(len(performance.compute_s) for performance in performances)
+    return {"isr": sum(c.planned_steps for c in counts) / steps if steps else 1.0, **totals}

@@ -172,14 +172,9 @@ def bootstrap(
     Returns:
         The statistic of all songs, and the percentile interval.
     """
-    draw = np.random.default_rng(seed)
-    picks = draw.integers(0, n_songs, size=(n_resamples, n_songs))
+    picks = _resamples(n_songs, n_resamples, seed)
     values = np.array([statistic(pick) for pick in picks])
-    tail = 50.0 * (1.0 - confidence)
-    if np.isnan(values).all():
-        return Interval(float("nan"), float("nan"), float("nan"))
-    low, high = np.nanpercentile(values, [tail, 100.0 - tail])
-    return Interval(statistic(np.arange(n_songs)), float(low), float(high))
+    return _percentiles(values, statistic(np.arange(n_songs)), confidence)
 
 
 def bootstrap_mean(values: ArrayLike, *, seed: int, n_resamples: int = 2000) -> Interval:
@@ -188,12 +183,26 @@ def bootstrap_mean(values: ArrayLike, *, seed: int, n_resamples: int = 2000) -> 
     known = known[~np.isnan(known)]
     if len(known) == 0:
         return Interval(float("nan"), float("nan"), float("nan"))
-    return bootstrap(len(known), lambda pick: float(known[pick].mean()), seed=seed, n_resamples=n_resamples)
+    means = known[_resamples(len(known), n_resamples, seed)].mean(axis=1)
+    return _percentiles(means, float(known.mean()), 0.95)
 
 
 def intervals_overlap(a: Interval, b: Interval) -> bool:
     """Whether two intervals share a point; one that is not known overlaps everything."""
     return not (a.low > b.high or b.low > a.high)
+
+
+def _resamples(n_songs: int, n_resamples: int, seed: int) -> NDArray[np.int64]:
+    """Indices of each resampled set; ``[resamples, songs]``."""
+    return np.random.default_rng(seed).integers(0, n_songs, size=(n_resamples, n_songs))
+
+
+def _percentiles(values: NDArray[np.float64], center: float, confidence: float) -> Interval:
+    tail = 50.0 * (1.0 - confidence)
+    if np.isnan(values).all():
+        return Interval(float("nan"), float("nan"), float("nan"))
+    low, high = np.nanpercentile(values, [tail, 100.0 - tail])
+    return Interval(center, float(low), float(high))
 
 
 def _relative_entropy(p: Histogram, q: Histogram) -> float:
