@@ -26,6 +26,7 @@ Positive = Parameter(validator=Number(gt=0))
 NotNegative = Parameter(validator=Number(gte=0))
 Tempo = Annotated[float | None, Parameter(validator=Number(gte=20, lte=400))]
 
+EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -326,6 +327,14 @@ def run(argv: Sequence[str]) -> int:
             traceback.print_exc()
         show_fault(fault, is_json)
         return fault.exit_code
+    except Exception as fault:
+        if is_debug:
+            traceback.print_exc()
+        sentence = f"Antiphon made a mistake of its own: {type(fault).__name__}: {fault}"
+        show_fault(
+            UserError(sentence, "Run the command again with --debug and report what it prints."), is_json
+        )
+        return EXIT_FAILED
     if not isinstance(result, Report):
         return 0
     show(result, Common(json=is_json, quiet="--quiet" in argv))

@@ -158,9 +158,7 @@ def prepare(score: Score, part: str | None = None, bpm: float | None = None) -> 
     def moved(ticks: int) -> int:
         return max(round((ticks - shift) * scale), 0)
 
-    at_start = next(
-        s for s in reversed(score.time_signatures) if s.ticks <= shift or s is score.time_signatures[0]
-    )
+    before = [s for s in score.time_signatures if s.ticks <= shift] or [TimeSignature()]
     metres = [replace(s, ticks=moved(s.ticks)) for s in score.time_signatures if s.ticks > shift]
     on = np.round((chosen.notes.onset_ticks - shift) * scale).astype(np.int64)
     off = np.round((chosen.notes.onset_ticks + chosen.notes.duration_ticks - shift) * scale).astype(np.int64)
@@ -224,22 +222,19 @@ def _config(options: PerformOptions, piece: Piece) -> ConductorConfig:
 
 
 def _play(
-    conductor: Conductor,
-    piece: Piece,
-    partner: Partner,
-    latency_ms: float,
-    mode: Mode,
-    progress: Progress | None,
+    conductor: Conductor, piece: Piece, partner: Partner, latency_ms: float, progress: Progress | None
 ) -> OfflineRun:
     end = piece.end_tick()
-    if mode is Mode.RESPOND:
+    if conductor.config.mode is Mode.RESPOND:
         end += ANSWER_BARS * int(piece.grid.start_and_length(end)[1])
     end_s = float(piece.tempo_map.seconds(end * PPQ / GRID_PER_BEAT))
     inputs = player_part(piece.score).inputs
     planner = NoPlanner() if partner.planner is None else InlinePlanner(partner.planner, latency_ms / 1e3)
-    advance = (
-        None if progress is None else lambda now_s: progress("music", round(now_s), max(round(end_s), 1))
-    )
+
+    def advance(now_s: float) -> None:
+        if progress is not None:
+            progress("music", round(now_s), max(round(end_s), 1))
+
     return play_offline(conductor, planner, inputs, end_s, progress=advance)
 
 

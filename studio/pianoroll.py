@@ -44,6 +44,9 @@ SUPERSAMPLE = 2
 MAX_SYSTEMS = 40
 """Longer takes are cut here, and the picture says so: 40 systems are a picture 9,000 px tall."""
 
+EDGE_BEATS = 0.03
+"""Notes this near to the end of a line count as on it: 15 ms at 120 bpm."""
+
 _BLACK_KEYS = {1, 3, 6, 8, 10}
 
 
@@ -160,6 +163,13 @@ def _bars_per_system(n_bars: int, bar_beats: float) -> int:
     return max(4, round(beats / bar_beats / 4) * 4)
 
 
+def _is_in(note: RollNote, start: float, end: float) -> bool:
+    """Whether a note shows in a line; one that begins a hair before the line's end belongs to the next."""
+    if note.onset_beats >= start - EDGE_BEATS:
+        return note.onset_beats < end - EDGE_BEATS
+    return note.onset_beats + note.duration_beats > start + EDGE_BEATS
+
+
 def _mix(color: Color, ground: Color, share: float) -> Color:
     r, g, b = (round(g + (c - g) * share) for c, g in zip(color, ground, strict=True))
     return r, g, b
@@ -205,9 +215,7 @@ class _Page:
         for beat, name in self.roll.chords:
             if start <= beat < end:
                 self._text(self._x(beat, start) + 3, top - 17, name, 13, TEXT)
-        inside = [
-            n for n in self.roll.notes if n.onset_beats < end and n.onset_beats + n.duration_beats > start
-        ]
+        inside = [n for n in self.roll.notes if _is_in(n, start, end)]
         for note in sorted(inside, key=lambda n: (n.is_player, n.onset_beats, n.pitch)):
             self._note(note, start, end, top)
 
@@ -277,7 +285,7 @@ class _Page:
         y = self._y(note.pitch, top)
         until = max(until - 0.8, x + 2.5)
         self._box(x, y, until, y + self.row_px, ink, radius=1.5, edge=_mix(ink, BACKGROUND, 0.45))
-        if note.onset_beats >= start:
+        if note.onset_beats >= start - EDGE_BEATS:
             self._box(x + 0.5, y + 0.5, x + 2.5, y + self.row_px - 0.5, _mix(ink, (255, 255, 255), 0.55))
 
     def _x(self, beat: float, start: float) -> float:
