@@ -12,17 +12,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from midi.events import GRID_PER_BEAT, LONG_NOTE_TICKS, BarGrid, Events, EventStream
-from models.sequence.plan import PlannedNote, PlanRequest, Steering
+from midi.events import GRID_PER_BEAT, LONG_NOTE_TICKS, Events, EventStream
+from studio.live.config import ConductorConfig
 from studio.live.context import Context, HeardNote
-from studio.live.fallback import rule_notes
 from studio.live.keys import MAX_PRESSES_A_STEP, Keys
 from studio.live.messages import (
     Actions,
@@ -32,7 +27,6 @@ from studio.live.messages import (
     KeyDown,
     KeyUp,
     LiveCounts,
-    Mode,
     ModelChanged,
     Panic,
     PlanArrived,
@@ -46,13 +40,12 @@ from studio.live.messages import (
     TempoMark,
     Voice,
 )
-from studio.live.partner import FOREVER, POLICIES, Span, steer
-from studio.live.planbook import PlanBook
+from studio.live.partner import steer
+from studio.live.planning import Moment, Planning
 from studio.live.playback import Playback
 from studio.live.transport import LARGE_ERROR_BEATS, Transport
 
-STEP_TICKS = GRID_PER_BEAT // 4
-"""A 16th: the unit in which plans are counted as there or missing."""
+__all__ = ["Conductor", "ConductorConfig"]
 
 MAX_SLACK_S = 0.1
 """Steps that come late widen the dispatch horizon, up to this."""
@@ -61,76 +54,35 @@ MARKED_TEMPO_CHANGE = 0.005
 """Tempo changes of an external clock below this share are jitter and not worth a mark."""
 
 _SLACK_MEMORY_S = 10.0  # time constant with which a late step is forgotten
-_EPS = 1e-6  # ticks; float noise must not decide about a whole tick
-_HEARD_FOR_RULES = 256
-
-
-@dataclass(frozen=True)
-class ConductorConfig:
-    """How a performance is set up.
-
-    Attributes:
-        bpm: Tempo at the start, 20–400.
-        grid: Bar lines.
-        lookahead_beats: How far a plan reaches.
-        commit_beats: Commit window: how far ahead of now notes are fixed while replies are in time.
-        min_commit_ticks: The window shrinks no further when replies are late.
-        dispatch_s: How long before its time a partner note is given out.
-        mode: How the partner behaves.
-        steering: How it is asked to play.
-        seed: Requests derive theirs from it.
-        starts_on_key: The first key press is beat 0; otherwise time runs from the first step.
-        fallback: What is heard where no plan came in time: ``rules`` or ``silence``.
-        player_instrument: Instrument class of the player.
-    """
-
-    bpm: float = 120.0
-    grid: BarGrid = field(default_factory=BarGrid)
-    lookahead_beats: float = 2.0
-    commit_beats: float = 0.5
-    min_commit_ticks: int = 3
-    dispatch_s: float = 0.03
-    mode: Mode = Mode.ACCOMPANY
-    steering: Steering = field(default_factory=Steering)
-    seed: int = 0
-    starts_on_key: bool = True
-    fallback: Literal["rules", "silence"] = "rules"
-    player_instrument: int = 0
 
 
 class Conductor:
     """Steps through a performance. Not thread-safe: one owner calls it, with times that never go back.
 
     The model counts as absent until :class:`~studio.live.messages.ModelChanged` says otherwise.
+    After a panic the partner rests until the next key press. After a stop, time goes on at the next
+    bar line. A key that is ignored makes no sound: pitches outside 0–127, and presses beyond
+    :data:`~studio.live.keys.MAX_PRESSES_A_STEP` in one step.
     """
 
     def __init__(self, config: ConductorConfig) -> None:
         self.config = config
-        self._now_s = -math.inf
-        self._previous_s = -math.inf
-        self._last_key_s = -math.inf
-        self._deadline_s = math.inf
-        self._due_s = math.inf
+        self._now_s = self._previous_s = self._last_key_s = -math.inf
+        self._deadline_s = self._due_s = math.inf
         self._slack_s = 0.0
         self._transport = Transport().with_tempo(0.0, config.bpm)
         self._is_armed = True
+        self._mode = config.mode
         note_ids = itertools.count()
         self._keys = Keys(note_ids, config.player_instrument)
         self._playback = Playback(note_ids)
         self._context = Context(config.grid, config.player_instrument)
-        self._book = PlanBook()
-        self._mode = config.mode
-        self._policy = POLICIES[config.mode](config.grid)
-        self._steering = config.steering
-        self._span: Span | None = None
-        self._next_step = 0
-        self._number = 0
-        self._wants_plan = False
-        self._is_model_ready = False
-        self._tally: Counter[str] = Counter()
+        self._planning = Planning(config, self._context, self._playback)
+        self._player_notes = self._partner_notes = self._in_past = self._ignored_keys = 0
+        self._new_keys = 0
+        self._is_panic = False
         self._sounds: list[Sound] = []
         self._marks: list[TempoMark] = []
-        self._new_keys = 0
         self._presses: list[HeardNote] = []
         self._releases: list[HeardNote] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -163,14 +115,18 @@ class Conductor:
             self._handlers[type(item)](item)
         request = None
         if self._transport.is_running:
-            self._move_frontier()
+            moment = self._moment()
+            self._planning.move_frontier(moment)
             self._hear()
-            self._account_steps()
-            horizon_s = self._horizon_s()
-            self._sounds += self._playback.due(self._now_s, horizon_s, self._transport.seconds_at)
-            request = self._request()
+            self._planning.account(moment)
+            self._sounds += self._playback.due(self._now_s, moment.horizon_s, self._transport.seconds_at)
+            request = self._planning.request(moment)
         self._find_due()
-        return self._end_step(request, is_panic=any(isinstance(item, Panic) for item in inputs))
+        sounds = tuple(sorted(self._sounds, key=lambda sound: sound.time_s))
+        ons = [s for s in sounds if s.voice is Voice.PARTNER and s.kind == "on"]
+        self._partner_notes += len(ons)
+        self._in_past += sum(s.time_s < self._now_s for s in ons)
+        return Actions(sounds, request, self._is_panic, tuple(self._marks))
 
     def finish(self, now_s: float) -> Actions:
         """End every note and stop the transport. A second call has nothing left to end."""
@@ -186,9 +142,18 @@ class Conductor:
     @property
     def counts(self) -> LiveCounts:
         """Running figures."""
-        late = self._tally["late_drops"] + self._playback.late_drops
-        rules = self._playback.fallback_notes
-        return LiveCounts(**{**self._tally, "late_drops": late, "fallback_notes": rules})
+        planning = self._planning
+        return LiveCounts(
+            player_notes=self._player_notes,
+            partner_notes=self._partner_notes,
+            plan_steps=planning.plan_steps,
+            planned_steps=planning.planned_steps,
+            late_drops=planning.late_notes + self._playback.late_drops,
+            scheduled_in_past=self._in_past,
+            stale_plans=planning.stale_plans,
+            ignored_keys=self._ignored_keys,
+            fallback_notes=self._playback.fallback_notes,
+        )
 
     @property
     def stream(self) -> EventStream:
@@ -207,8 +172,8 @@ class Conductor:
     def snapshot(self, now_s: float) -> Snapshot:
         """What a display may show at ``now_s``."""
         ticks = self._transport.ticks_at(now_s)
-        _, bar_ticks = self._policy.bar(math.floor(ticks))
-        reach = self._book.covered_to(self._book.frontier)
+        book = self._planning.book
+        _, bar_ticks = self._bar(ticks)
         sounding = self._playback.sounding()
         return Snapshot(
             time_s=now_s,
@@ -220,11 +185,11 @@ class Conductor:
             held=self._keys.pitches(),
             partner_held=tuple(sorted({note.pitch for note in sounding})),
             committed=(*sounding, *self._playback.queued()),
-            ghosts=self._book.notes,
-            commit_ticks=max(0, self._book.frontier - math.floor(ticks)),
-            lookahead_ticks=max(0, reach - math.floor(ticks)),
-            is_model_ready=self._is_model_ready,
-            plan_latency_s=self._book.latency_s,
+            ghosts=book.notes,
+            commit_ticks=max(0, book.frontier - math.floor(ticks)),
+            lookahead_ticks=max(0, book.covered_to(book.frontier) - math.floor(ticks)),
+            is_model_ready=self._planning.is_model_ready,
+            plan_latency_s=book.latency_s,
             counts=self.counts,
         )
 
@@ -232,173 +197,50 @@ class Conductor:
 
     def _begin_step(self, now_s: float) -> None:
         self._previous_s, self._now_s = self._now_s, max(now_s, self._now_s)
-        self._sounds, self._marks, self._new_keys = [], [], 0
+        self._sounds, self._marks, self._new_keys, self._is_panic = [], [], 0, False
         late_s = min(max(0.0, self._now_s - self._deadline_s), MAX_SLACK_S)
-        passed_s = min(self._now_s - self._previous_s, 1e6)
+        passed_s = self._now_s - self._previous_s
         self._slack_s = max(late_s, self._slack_s * math.exp(-passed_s / _SLACK_MEMORY_S))
         if self._is_armed and not self.config.starts_on_key:
             self._start(self._now_s)
 
-    def _end_step(self, request: PlanRequest | None, *, is_panic: bool) -> Actions:
-        sounds = tuple(sorted(self._sounds, key=lambda sound: sound.time_s))
-        ons = [s for s in sounds if s.voice is Voice.PARTNER and s.kind == "on"]
-        self._tally["partner_notes"] += len(ons)
-        self._tally["scheduled_in_past"] += sum(s.time_s < self._now_s for s in ons)
-        return Actions(sounds, request, is_panic, tuple(self._marks))
-
-    def _horizon_s(self) -> float:
-        return self.config.dispatch_s + self._slack_s
-
-    def _ticks(self) -> float:
-        return self._transport.ticks_at(self._now_s)
-
-    def _min_commit(self) -> int:
-        """The smallest commit window: what is about to be given out must be settled."""
-        horizon = self._transport.ticks_at(self._now_s + self._horizon_s()) - self._ticks()
-        return max(self.config.min_commit_ticks, math.ceil(horizon) + 1)
-
-    def _commit_ticks(self) -> float:
-        return max(self.config.commit_beats * GRID_PER_BEAT, self._min_commit())
-
-    def _move_frontier(self) -> None:
-        now = self._ticks()
-        span = self._policy.update(math.floor(now), self._book.frontier, len(self._keys), self._transport.bpm)
-        if (span and span.from_tick) != (self._span and self._span.from_tick):
-            self._book.drop()
-        self._span = span
-        target = math.floor(now + self._commit_ticks() + _EPS)
-        asked = self._book.in_flight
-        if asked:  # hold still, so that the reply fits seamlessly, as long as that is possible
-            target = min(target, max(asked.from_tick, math.ceil(now + self._min_commit() - _EPS)))
-        self._settle(min(target, self._limit()))
-
-    def _limit(self) -> int:
-        """How far the frontier may go: to the end of what is planned, where a plan is needed."""
-        frontier, span = self._book.frontier, self._span
-        if span is None or frontier >= span.until_tick:
-            return FOREVER
-        reach = self._book.covered_to(max(frontier, span.from_tick))
-        return FOREVER if reach >= span.until_tick else reach
-
-    def _settle(self, tick: int, extra: tuple[PlannedNote, ...] = ()) -> None:
-        """Fix everything before ``tick``: the planned notes and, as fallback, ``extra``."""
-        planned = self._at_level(self._book.settle(tick))
-        rules = self._at_level(extra)
-        self._playback.commit(planned)
-        self._playback.commit(rules, is_fallback=True)
-        self._context.stream.advance(self._book.frontier)
-        self._context.settle((*planned, *rules))
-
-    def _at_level(self, notes: tuple[PlannedNote, ...]) -> list[PlannedNote]:
-        """Notes where the partner may play, as loud as the mode lets it."""
-        heard = []
-        for note in notes:
-            level = self._policy.level(note.onset_ticks)
-            if level > 0.0 and self._span and self._span.contains(note.onset_ticks):
-                heard.append(replace(note, velocity=max(1, round(note.velocity * level))))
-        return heard
+    def _moment(self, at_s: float | None = None) -> Moment:
+        now_s = self._now_s if at_s is None else at_s
+        return Moment(now_s, self._transport, self.config.dispatch_s + self._slack_s, len(self._keys))
 
     def _hear(self) -> None:
-        self._context.hear(self._book.frontier, self._presses, self._releases)
+        self._planning.hear(self._presses, self._releases)
         self._presses, self._releases = [], []
 
-    def _account_steps(self) -> None:
-        """Count the 16ths that fall due, and fill those that no plan covers."""
-        horizon = self._transport.ticks_at(self._now_s + self._horizon_s()) + _EPS
-        while self._next_step * STEP_TICKS <= horizon:
-            start = self._next_step * STEP_TICKS
-            end = start + STEP_TICKS
-            self._next_step += 1
-            if self._span is None or not self._span.contains(start):
-                continue
-            self._tally["plan_steps"] += 1
-            needed = min(end, self._span.until_tick)
-            if self._book.covered_to(max(start, self._book.frontier)) >= needed:
-                self._tally["planned_steps"] += 1
-            else:
-                self._fill(end)
-
-    def _fill(self, end: int) -> None:
-        """Settle up to ``end`` without a plan."""
-        self._settle(min(end, self._book.covered_to(self._book.frontier)))
-        is_over = self._transport.seconds_at(end) < self._now_s
-        notes: tuple[PlannedNote, ...] = ()
-        if self.config.fallback == "rules" and self._policy.plays_without_model and not is_over:
-            heard = self._context.heard_events(_HEARD_FOR_RULES)
-            notes = rule_notes(heard, self.config.grid, self._book.frontier, end, self._steering)
-        self._settle(end, notes)
-
-    def _request(self) -> PlanRequest | None:
-        """A request when something was heard or the plan runs out."""
-        wants, self._wants_plan = self._wants_plan, False
-        span, book = self._span, self._book
-        if not self._is_model_ready or span is None or book.frontier >= span.until_tick:
-            return None
-        if not (wants or self._needs_refill(span)):
-            return None
-        # The reply will come after the usual latency: ask for what is still open then.
-        usable = self._now_s + min(book.expected_latency_s, self._lookahead() * self._tick_s())
-        usable_tick = math.ceil(self._transport.ticks_at(usable) + self._min_commit() - _EPS)
-        self._settle(min(usable_tick, self._limit()))
-        from_tick = max(book.frontier, usable_tick, span.from_tick)
-        rows, context_tick = self._context.rows(from_tick, hears_human=self._steering.hears_human)
-        self._number += 1
-        request = PlanRequest(
-            number=self._number,
-            context=rows,
-            context_tick=context_tick,
-            from_tick=from_tick,
-            until_tick=from_tick + self._lookahead(),
-            human_from_tick=math.ceil(self._ticks() - _EPS),
-            grid=self.config.grid,
-            steering=self._steering,
-            seed=_seed(self.config.seed, self._number),
-        )
-        book.requested(request, self._now_s)
-        return request
-
-    def _needs_refill(self, span: Span) -> bool:
-        asked = self._book.asked_to()
-        start = max(self._book.frontier, span.from_tick)
-        return asked - start < self._lookahead() - STEP_TICKS and asked < span.until_tick
-
-    def _lookahead(self) -> int:
-        return max(STEP_TICKS, round(self.config.lookahead_beats * GRID_PER_BEAT))
-
-    def _tick_s(self) -> float:
-        return 60.0 / (self._transport.bpm * GRID_PER_BEAT)
-
     def _find_due(self) -> None:
-        """When the next sound or 16th falls due, and when the plan must be renewed."""
         self._deadline_s = self._due_s = math.inf
-        if not self._transport.is_running:
-            return
-        sound = self._playback.next_tick()
-        tick = self._next_step * STEP_TICKS if sound is None else min(sound, self._next_step * STEP_TICKS)
-        self._deadline_s = self._due_s = self._transport.seconds_at(tick) - self._horizon_s()
-        if self._is_model_ready and self._span:
-            renew = self._book.asked_to() - self._lookahead() + STEP_TICKS + 1 - self._commit_ticks()
-            renew_s = self._transport.seconds_at(renew)
-            if renew_s > self._now_s:
-                self._due_s = min(self._due_s, renew_s)
+        if self._transport.is_running:
+            moment = self._moment()
+            self._deadline_s = self._planning.deadline_s(moment)
+            self._due_s = min(self._deadline_s, self._planning.renewal_s(moment))
+
+    def _bar(self, tick: float) -> tuple[int, int]:
+        start, length = self.config.grid.start_and_length(math.floor(tick))
+        return int(start), int(length)
 
     # The player.
 
     def _key_time(self, time_s: float) -> float:
         """Time of a key: as stamped, but in order and not in the future."""
-        self._last_key_s = min(max(time_s, self._last_key_s), self._now_s)
+        stamped_s = time_s if math.isfinite(time_s) else self._now_s
+        self._last_key_s = min(max(stamped_s, self._last_key_s), self._now_s)
         return self._last_key_s
 
     def _key_down(self, item: KeyDown) -> None:
-        if item.velocity <= 0:
+        if item.velocity <= 0:  # running status: a note-on of velocity 0 is a note-off
             self._key_up(KeyUp(item.time_s, item.pitch, item.source))
             return
         if self._new_keys >= MAX_PRESSES_A_STEP or not 0 <= item.pitch <= 127:
-            self._tally["ignored_keys"] += 1
+            self._ignored_keys += 1
             return
         at_s = self._key_time(item.time_s)
         self._new_keys += 1
-        self._tally["player_notes"] += 1
+        self._player_notes += 1
         if self._is_armed:
             self._start(at_s)
         if self._keys.get(item.pitch):
@@ -409,16 +251,7 @@ class Conductor:
             onset = max(0, round(self._transport.ticks_at(at_s)))
             key.heard = HeardNote(onset, onset, key.pitch, key.velocity)
             self._presses.append(key.heard)
-            self._heard_onset(onset)
-
-    def _heard_onset(self, onset: int) -> None:
-        before = self._policy.span
-        self._policy.onset(onset, self._book.frontier)
-        after = self._policy.span
-        if before and after and after.until_tick < before.until_tick:  # the partner yields
-            self._book.drop()
-            self._playback.cut(self._book.frontier)
-        self._wants_plan |= self._steering.hears_human
+            self._planning.onset(onset)
 
     def _key_up(self, item: KeyUp) -> None:
         held = self._keys.get(item.pitch)
@@ -432,9 +265,8 @@ class Conductor:
             end = max(key.heard.onset_ticks + 1, round(self._transport.ticks_at(at_s)))
             key.heard.duration_ticks = end - key.heard.onset_ticks
             self._releases.append(key.heard)
-            self._policy.release(end, self._book.frontier, len(self._keys))
-            is_news = key.heard.duration_ticks > LONG_NOTE_TICKS
-            self._wants_plan |= is_news and self._steering.hears_human
+            is_long = key.heard.duration_ticks > LONG_NOTE_TICKS
+            self._planning.release(end, len(self._keys), is_long=is_long)
 
     def _release_all(self, source: str | None, time_s: float) -> None:
         at_s = self._key_time(time_s)
@@ -453,38 +285,31 @@ class Conductor:
     # The model.
 
     def _plan_arrived(self, item: PlanArrived) -> None:
-        verdict = self._book.accept(item.plan, self._now_s)
-        self._tally["stale_plans"] += verdict.is_stale
-        self._tally["late_drops"] += verdict.late_notes
+        self._planning.accept(item.plan, self._now_s)
 
     def _model_changed(self, item: ModelChanged) -> None:
-        self._is_model_ready = item.is_ready
-        self._book.forget_requests()
-        self._wants_plan = item.is_ready
+        self._planning.model_changed(is_ready=item.is_ready)
 
     # Time.
 
     def _event_s(self, time_s: float) -> float:
-        """Time of an event since the last step; anything else is taken as now or as the last step."""
-        return min(max(time_s, self._previous_s), self._now_s) if math.isfinite(time_s) else self._now_s
+        """Time of an event since the last step; an earlier one counts as then, a later one as now."""
+        stamped_s = time_s if math.isfinite(time_s) else self._now_s
+        return min(max(stamped_s, self._previous_s), self._now_s)
 
     def _start(self, at_s: float) -> None:
         """Begin at beat 0, or after a stop at the next bar line."""
-        frontier = self._book.frontier
-        tick, length = self._policy.bar(frontier)
-        resume = 0 if frontier == 0 else tick + (length if tick < frontier else 0)
+        frontier = self._planning.book.frontier
+        line, length = self._bar(frontier)
+        resume = 0 if frontier == 0 else line + (length if line < frontier else 0)
         self._transport = self._transport.start(at_s, resume / GRID_PER_BEAT)
         self._is_armed = False
         self._enter(at_s)
-        self._policy = POLICIES[self._mode](self.config.grid, self._book.frontier)
+        self._planning.set_mode(self._mode)
 
     def _enter(self, at_s: float) -> None:
-        """Musical time begins or jumps: open a fresh commit window there."""
-        now = self._transport.ticks_at(at_s)
         self._mark(at_s)
-        self._book.drop()
-        self._settle(max(self._book.frontier, math.floor(now + self._commit_ticks() + _EPS)))
-        self._next_step = math.ceil(now / STEP_TICKS - _EPS)
+        self._planning.enter(self._moment(at_s))
 
     def _mark(self, at_s: float) -> None:
         if self._transport.is_running:
@@ -503,7 +328,7 @@ class Conductor:
         at_s = self._event_s(item.time_s)
         if self._is_armed:
             self._start(at_s)
-        start, length = self._policy.bar(math.floor(self._transport.ticks_at(at_s)))
+        start, length = self._bar(self._transport.ticks_at(at_s))
         bar_beats = length / GRID_PER_BEAT
         error = self._transport.phase_error(at_s, item.beat, start / GRID_PER_BEAT, bar_beats)
         old_bpm = self._transport.bpm
@@ -515,42 +340,37 @@ class Conductor:
 
     # The desk.
 
-    def _silence_partner(self) -> None:
-        """End the partner's notes and take back what is settled but not yet given out."""
-        sounds, forgotten = self._playback.clear(self._now_s, self._ticks())
-        self._sounds += sounds
-        self._context.forget(forgotten)
-        self._book.drop()
-
     def _set_mode(self, item: SetMode) -> None:
-        self._silence_partner()
+        self._sounds += self._planning.silence(self._moment())
         self._mode = item.mode
-        self._policy = POLICIES[item.mode](self.config.grid, self._book.frontier)
+        self._planning.set_mode(item.mode)
 
     def _steer(self, item: Steer) -> None:
-        steering = steer(self._steering, item.target, item.value)
-        self._wants_plan |= steering != self._steering
-        self._steering = steering
+        steering = steer(self._planning.steering, item.target, item.value)
+        self._planning.wants_plan |= steering != self._planning.steering
+        self._planning.steering = steering
 
     def _set_playing(self, item: SetPlaying) -> None:
         if item.is_playing:
-            if not self._transport.is_running and (self._is_armed or not self.config.starts_on_key):
-                self._start(self._event_s(item.time_s))
-            self._is_armed = not self._transport.is_running
+            self._play(self._event_s(item.time_s))
             return
         self._release_all(None, self._now_s)
         self._hear()
-        self._silence_partner()
+        self._sounds += self._planning.silence(self._moment())
         self._transport = self._transport.stop(self._now_s)
         self._is_armed = False
 
+    def _play(self, at_s: float) -> None:
+        """Start, or wait for the first key where the set-up says so; asked twice, start all the same."""
+        if self._transport.is_running:
+            return
+        if self.config.starts_on_key and not self._is_armed:
+            self._is_armed = True
+        else:
+            self._start(at_s)
+
     def _panic(self, item: Panic) -> None:
+        self._is_panic = True
         self._release_all(None, item.time_s)
-        self._silence_partner()
-        self._policy.rest()
-
-
-def _seed(seed: int, number: int) -> int:
-    """Seed of a request: far apart for neighbouring numbers and performances."""
-    sequence = np.random.SeedSequence([seed & 0xFFFF_FFFF_FFFF_FFFF, number])
-    return int(sequence.generate_state(1, np.uint32)[0])
+        self._sounds += self._planning.silence(self._moment())
+        self._planning.policy.rest()

@@ -88,8 +88,11 @@ class Context:
         self._restart(self.stream.from_tick, events[np.array(keep, dtype=bool)])
 
     def rows(self, from_tick: int, *, hears_human: bool) -> tuple[Rows, int]:
-        """Context rows with the bar lines before ``from_tick``, and the tick of their START row."""
-        self.stream.advance(from_tick)
+        """Context rows with the bar lines up to and including ``from_tick``, and the tick of their START row.
+
+        The bar line at ``from_tick`` itself must be there because the player's notes may already stand at it.
+        """
+        self.stream.advance(from_tick + 1)
         if len(self.stream) > MAX_ROWS:
             self._shorten()
         if hears_human:

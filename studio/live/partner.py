@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from midi.events import GRID_PER_BEAT, N_INSTRUMENTS, BarGrid
 from models.sequence.plan import Steering
@@ -228,4 +229,5 @@ def steer(steering: Steering, target: str, value: float | bool | tuple[int, ...]
         return steering
     low, high = _STEERING_RANGES[target]
     clamped = min(max(value, low), high)
-    return replace(steering, **{target: int(clamped) if target.endswith("pitch") else float(clamped)})
+    changed: dict[str, Any] = {target: int(clamped) if target.endswith("pitch") else float(clamped)}
+    return replace(steering, **changed)
