@@ -103,7 +103,8 @@ def name_chords(notes: Sequence[RollNote], bar_beats: Sequence[float]) -> tuple[
     key = _key(pitched)
     named: list[tuple[float, str]] = []
     for start, end in _harmony_spans(bar_beats):
-        symbol = _chord_symbol([n for n in pitched if n.onset_beats < end], start, end, key)
+        sounding = [n for n in pitched if n.onset_beats < end and n.onset_beats + n.duration_beats > start]
+        symbol = _chord_symbol(sounding, start, end, key) if _is_polyphonic(sounding) else ""
         if symbol and (not named or named[-1][1] != symbol):
             named.append((start, symbol))
     return tuple(named)
@@ -118,6 +119,11 @@ def _harmony_spans(bar_beats: Sequence[float]) -> Iterator[tuple[float, float]]:
     for start, end in pairwise(bar_beats):
         middle = (start + end) / 2
         yield from ((start, middle), (middle, end)) if end - start >= 4 else ((start, end),)
+
+
+def _is_polyphonic(notes: Sequence[RollNote]) -> bool:
+    """Whether any two notes sound together; a melody alone names no chord."""
+    return any(b.onset_beats < a.onset_beats + a.duration_beats - EDGE_BEATS for a, b in pairwise(notes))
 
 
 def _chord_symbol(notes: Sequence[RollNote], start: float, end: float, key: Key | None) -> str:
