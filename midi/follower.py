@@ -294,10 +294,11 @@ def _common_shift(errors: NDArray[np.float64]) -> int:
 def _jump(errors: NDArray[np.float64]) -> float:
     """Periods that single jumps add up to, from the line to the last pulse.
 
-    What comes in equal steps is another tempo and not counted; a late pulse jumps there and back.
+    What comes in equal steps is another tempo and not counted, judged by the latest pulses, as a bunch has
+    equal steps too; a late pulse jumps there and back.
     """
     changes = np.diff(errors, prepend=0.0)
-    beyond = changes - np.median(changes)
+    beyond = changes - np.median(changes[1 - _NEW_LINE :])
     return float(beyond[np.abs(beyond) > 0.3].sum())
 
 
