@@ -293,7 +293,7 @@ def eval_chorales(
         model: Bundle name or folder.
         common: Options of every command.
     """
-    from studio import evaluate as program  # noqa: PLC0415
+    from studio import chorales as program  # noqa: PLC0415
 
     with progress(common) as advance:
         data = program.eval_chorales(file, split=split, model=model, device=common.device, progress=advance)

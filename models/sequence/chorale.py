@@ -12,7 +12,7 @@ long, and where the other voices are.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,9 +146,10 @@ class ChoraleModel(nn.Module):
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
-        self.embeddings = nn.ModuleList(nn.Embedding(size, config.width) for size in _SIZES)
-        for table in self.embeddings:
+        tables = [nn.Embedding(size, config.width) for size in _SIZES]
+        for table in tables:
             nn.init.normal_(table.weight, std=0.02)
+        self.embeddings = nn.ModuleList(tables)
         self.dropout = nn.Dropout(config.dropout)
         self.trunk = Trunk(config)
         self.by_pitch = nn.Linear(config.width, N_OUT)
@@ -163,7 +164,8 @@ class ChoraleModel(nn.Module):
         known = (interval.abs() <= REACH) & (inputs[..., 3:4] < REST)
         known[..., REST] = False
         index = torch.where(known, interval + REACH, 2 * REACH + 1)
-        return self.by_pitch(hidden) + self.by_interval(hidden).gather(-1, index)
+        logits: Tensor = self.by_pitch(hidden) + self.by_interval(hidden).gather(-1, index)
+        return logits
 
 
 def token_nll(model: ChoraleModel, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -174,7 +176,9 @@ def token_nll(model: ChoraleModel, inputs: Tensor, targets: Tensor) -> Tensor:
     ).view(targets.shape)
 
 
-def nll_per_note(model: ChoraleModel, pieces: list[Piece]) -> tuple[float, int]:
+def nll_per_note(
+    model: ChoraleModel, pieces: list[Piece], on_piece: Callable[[int, int], None] | None = None
+) -> tuple[float, int]:
     """Mean nats a note over all tokens of all pieces, and their number.
 
     Long pieces are read in windows that overlap by half the context: a token counts once, with at
@@ -184,7 +188,7 @@ def nll_per_note(model: ChoraleModel, pieces: list[Piece]) -> tuple[float, int]:
     half = context // 2
     device = next(model.parameters()).device
     total, count = 0.0, 0
-    for piece in pieces:
+    for number, piece in enumerate(pieces, 1):
         inputs, targets = features(piece), piece.reshape(-1)
         start, done = 0, 0
         while done < len(targets):
@@ -196,6 +200,8 @@ def nll_per_note(model: ChoraleModel, pieces: list[Piece]) -> tuple[float, int]:
             done = start + len(nll)
             start = done - half
         count += len(targets)
+        if on_piece:
+            on_piece(number, len(pieces))
     return total / count, count
 
 

@@ -104,10 +104,12 @@ class Block(nn.Module):
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
         causal = mask is None and t > 1
-        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-        x = x + self.dropout(self.attention_out(y.transpose(1, 2).reshape(b, t, w)))
+        y: Tensor = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        attended: Tensor = self.attention_out(y.transpose(1, 2).reshape(b, t, w))
+        x = x + self.dropout(attended)
         gate, value = self.feed_in(self.feed_norm(x)).chunk(2, dim=-1)
-        return x + self.dropout(self.feed_out(functional.silu(gate) * value))
+        out: Tensor = x + self.dropout(self.feed_out(functional.silu(gate) * value))
+        return out
 
 
 class Trunk(nn.Module):
@@ -145,7 +147,8 @@ class Trunk(nn.Module):
             x = block(x, rotation, cache, mask)
         if cache is not None:
             cache.length = start + t
-        return self.norm(x)
+        y: Tensor = self.norm(x)
+        return y
 
 
 class EventModel(nn.Module):
@@ -176,11 +179,13 @@ class EventModel(nn.Module):
         x = self.embeddings[0](rows[..., 0])
         for field in range(1, len(FIELD_SIZES)):
             x = x + self.embeddings[field](rows[..., field])
-        return self.trunk(self.dropout(x), cache)
+        hidden: Tensor = self.trunk(self.dropout(x), cache)
+        return hidden
 
     def head_inputs(self, hidden: Tensor) -> Tensor:
         """What the hidden state tells each head: ``[... heads head_width]``."""
-        return self.head_in(hidden).unflatten(-1, (len(PREDICTED), -1))
+        inputs: Tensor = self.head_in(hidden)
+        return inputs.view(*hidden.shape[:-1], len(PREDICTED), -1)
 
     def head_logits(self, field: Field, head_input: Tensor, row: Tensor) -> Tensor:
         """Logits of one column, given the columns of the same row that its head may see.
@@ -193,7 +198,8 @@ class EventModel(nn.Module):
         x = head_input.float()
         for seen in seen_by(field):
             x = x + self.head_seen[f"{field.name}_{seen.name}"](row[..., seen])
-        return self.head_out[field](functional.silu(self.head_norms[field](x)))
+        logits: Tensor = self.head_out[field](functional.silu(self.head_norms[field](x)))
+        return logits
 
     def logits(self, hidden: Tensor, following: Tensor) -> dict[Field, Tensor]:
         """Teacher-forced logits of every column of the next row.

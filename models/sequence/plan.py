@@ -5,9 +5,12 @@ These values cross from the conductor to the model process; nothing here needs t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from midi.events import BarGrid, Rows
+import numpy as np
+
+from midi.events import EVENT_DTYPE, BarGrid, Events, Role, Rows
 
 
 @dataclass(frozen=True)
@@ -98,3 +101,12 @@ class Plan:
     rows: int = 0
     compute_s: float = 0.0
     source: str = "model"
+
+
+def planned_events(notes: Iterable[PlannedNote]) -> Events:
+    """Planned notes as events of the partner, in the order given."""
+    rows = [
+        (n.onset_ticks, Role.PARTNER, n.instrument, n.pitch, n.duration_ticks, n.velocity, n.onset_ticks)
+        for n in notes
+    ]
+    return np.array(rows, dtype=EVENT_DTYPE)

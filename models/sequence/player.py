@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,19 +25,24 @@ from midi.events import (
     NO_VELOCITY,
     OPEN_DURATION,
     BarGrid,
+    EventStream,
     Field,
     Role,
     Rows,
     duration_bin,
+    events_score,
+    score_events,
     start_row,
     velocity_of_bin,
     vocabulary_hash,
 )
+from midi.note import Score
 from models.bundle import read_bundle
+from models.device import pick_device
 from models.registry import find
 from models.sequence.decode import Mask, Reader, RowLogits, draw
 from models.sequence.network import EventModel, EventModelConfig
-from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering
+from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering, planned_events
 
 ARCHITECTURE = "event-rows"
 PLAN_ROWS = 96
@@ -73,8 +79,10 @@ class Player:
         self._reader = Reader(self.model)
 
     @classmethod
-    def load(cls, bundle: str | Path, device: str = "cpu", threads: int = 1) -> Player:
+    def load(cls, bundle: str | Path, device: str = "auto", threads: int = 1) -> Player:
         """Load a bundle by name or path; sets torch's thread count for this process.
+
+        ``auto`` is the CPU: one row at a time, a small network waits for a GPU rather than uses it.
 
         Raises:
             UserError: No such bundle, damaged, of another kind, or of another vocabulary.
@@ -91,7 +99,10 @@ class Player:
                 f"The weights in {found.path} do not fit the network that its bundle.json describes.",
                 "Install the bundle again.",
             ) from error
-        return cls(model.to(device), f"{found.manifest.name}@{found.manifest.version}")
+        return cls(
+            model.to("cpu" if device == "auto" else pick_device(device)),
+            f"{found.manifest.name}@{found.manifest.version}",
+        )
 
     def warm_up(self) -> None:
         """Run once what a first plan runs, so that the first real one is not the slow one."""
@@ -103,8 +114,7 @@ class Player:
         began = time.perf_counter()
         fed = self._reader.rows_fed
         rng = np.random.default_rng([request.seed, request.number])
-        context = request.context if request.steering.hears_human else without_human(request.context)
-        context, tick = self._shorten(context, request.context_tick)
+        context, tick = self._shorten(request.context, request.context_tick)
         self._reader.read(context)
         lines = request.grid.start_and_length(tick)
         draft = _Draft(tick, context[-1], int(lines[0] + lines[1]))
@@ -116,14 +126,14 @@ class Player:
             self._bar(request, draft, row)
             self._reader.append(row[None])
         while self._reader.room > 0:
-            row = self._next(request, draft, rng)
-            if row is None:
+            drawn = self._next(request, draft, rng)
+            if drawn is None:
                 break
-            self._reader.append(row[None])
-            note = _note(row, draft.tick, request)
-            if row[Field.ROLE] == Role.PARTNER:
+            self._reader.append(drawn[None])
+            note = _note(drawn, draft.tick, request)
+            if drawn[Field.ROLE] == Role.PARTNER:
                 notes.append(note)
-            elif row[Field.ROLE] == Role.HUMAN:
+            elif drawn[Field.ROLE] == Role.HUMAN:
                 imagined.append(note)
         seconds = time.perf_counter() - began
         rows = self._reader.rows_fed - fed
@@ -136,6 +146,46 @@ class Player:
             rows,
             seconds,
         )
+
+    def accompany(
+        self,
+        score: Score,
+        *,
+        human_parts: Sequence[int] | None = None,
+        steering: Steering | None = None,
+        seed: int = 0,
+    ) -> Score:
+        """Accompany a finished melody: the score's human parts, and the partner's beside them.
+
+        The partner hears every note as it falls and nothing of what follows, as live but without
+        delay.
+
+        Args:
+            score: Any score with notes.
+            human_parts: Which parts are the human's; all of them by default.
+            steering: How to play.
+            seed: Same score and seed, same accompaniment.
+        """
+        chosen = range(len(score.parts)) if human_parts is None else human_parts
+        events = score_events(score, chosen)
+        human = events[np.isin(events["role"], (Role.HUMAN, Role.RELEASE))]
+        grid = BarGrid.from_score(score)
+        stream = EventStream(grid)
+        steering = steering or Steering()
+        last_bar, length = grid.start_and_length(int(human["ticks"].max(initial=0)))
+        arrivals = np.unique(human["ticks"]).tolist()
+        frontier = 0
+        for number, until in enumerate([*arrivals, int(last_bar + length)]):
+            if frontier < until:
+                stream.advance(frontier)
+                # Nothing is imagined: what the human plays next is known to come at `until`.
+                request = PlanRequest(number, stream.rows(), 0, frontier, until, until, grid, steering, seed)
+                stream.insert(planned_events(self.plan(request).notes))
+            stream.insert(human[human["ticks"] == until])
+            frontier = until
+        played = stream.events()
+        partner = played[played["role"] == Role.PARTNER]
+        return events_score(np.concatenate([events[events["role"] == Role.HUMAN], partner]), score)
 
     def _shorten(self, context: Rows, context_tick: int) -> tuple[Rows, int]:
         """Context that leaves room for a plan, opened at a bar line, and the tick of its last row."""
@@ -287,12 +337,3 @@ def _note(row: Rows, tick: int, request: PlanRequest) -> PlannedNote:
         velocity=int(velocity_of_bin(min(int(row[Field.VELOCITY]), NO_VELOCITY - 1))),
         instrument=min(instrument, DRUMS),
     )
-
-
-def without_human(context: Rows) -> Rows:
-    """The context as a partner would know it who cannot hear: the human's rows are taken out."""
-    is_human = (context[:, Field.ROLE] == Role.HUMAN) | (context[:, Field.ROLE] == Role.RELEASE)
-    ticks = np.cumsum(context[:, Field.DELTA].astype(np.int64))
-    kept = context[~is_human].copy()
-    kept[:, Field.DELTA] = np.minimum(np.diff(ticks[~is_human], prepend=0), MAX_BAR_TICKS)
-    return kept

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from midi.corpus import Corpus, Song, song_events
 from midi.events import (
@@ -188,7 +187,8 @@ def _take_turns(events: Events, song: Song, rng: np.random.Generator) -> Events:
     phrase_ticks = int(rng.choice([2, 4])) * song.bars[0][1]
     turn = (events["onset_ticks"] // phrase_ticks + int(rng.integers(2))) % 2
     events["role"] = np.where((turn == 1) & (events["role"] == Role.HUMAN), Role.PARTNER, events["role"])
-    return events[~((turn == 1) & (events["role"] == Role.RELEASE))]
+    kept: Events = events[~((turn == 1) & (events["role"] == Role.RELEASE))]
+    return kept
 
 
 def _rest(events: Events, song: Song, rng: np.random.Generator) -> Events:
@@ -198,4 +198,5 @@ def _rest(events: Events, song: Song, rng: np.random.Generator) -> Events:
     low, high = int(events["onset_ticks"].min(initial=0)), int(events["onset_ticks"].max(initial=1))
     start = int(rng.integers(low, max(high, low + 1)))
     is_resting = (events["onset_ticks"] >= start) & (events["onset_ticks"] < start + span)
-    return events[~(is_resting & (events["role"] != Role.PARTNER))]
+    kept: Events = events[~(is_resting & (events["role"] != Role.PARTNER))]
+    return kept

@@ -14,21 +14,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from midi.errors import UserError
-
-
-def pick_device(device: str) -> str:
-    """``auto`` becomes ``cuda``, ``mps`` or ``cpu``, in that order of what is there.
-
-    Raises:
-        UserError: The named device is not on this machine.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device == "auto":
-        return next(name for name, is_there in there.items() if is_there)
-    if not there.get(device, False):
-        raise UserError(f"There is no device '{device}' here.", "Use --device auto, or run antiphon doctor.")
-    return device
+from models.device import pick_device
 
 
 def pick_precision(device: str) -> str:

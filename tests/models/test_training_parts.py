@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midi.errors import UserError
+from models.device import pick_device
 from models.training import journal, runtime
 from models.training.data import Batches, ShuffledSampler
 from models.training.journal import Journal, Throughput
@@ -111,10 +112,10 @@ def test_tensorboard_is_optional(tmp_path, monkeypatch):
 def test_a_device_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert runtime.pick_device("auto") == "cpu"
+    assert pick_device("auto") == "cpu"
     for name in ("cuda", "tpu"):
         with pytest.raises(UserError, match=f"no device '{name}'"):
-            runtime.pick_device(name)
+            pick_device(name)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,252 @@
+"""From a folder of MIDI files to a bundle: corpus, training run, held-out figures, card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from midi.corpus import Corpus, build_corpus
+from midi.errors import UserError
+from midi.events import vocabulary_hash
+from models.bundle import Bundle, read_bundle, write_bundle
+from models.device import pick_device
+from models.registry import find, list_bundles, user_folder
+from models.sequence.baselines import RepeatLastBar, baseline_figures
+from models.sequence.card import music_card
+from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
+from models.sequence.player import ARCHITECTURE
+from models.sequence.task import (
+    EVALUATION_LAG_TICKS,
+    SequenceTask,
+    SequenceTaskConfig,
+    held_out_windows,
+    nll_figures,
+)
+from models.sequence.windows import Draw, places, window
+from models.training.checkpoint import read_weights
+from models.training.contract import FitResult, LoopConfig, Progress
+from models.training.loop import fit
+
+SMALL = EventModelConfig(TrunkConfig(width=256, layers=4, heads=4, context=512, dropout=0.1), head_width=192)
+"""Size ``s``: 4.3 million parameters, the default on a CPU."""
+
+SETTINGS = "settings.json"
+BASELINE_WINDOWS = 400
+
+Advance = Callable[[str, int, int], None]
+"""Told what is being done, how many steps are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class MusicRun:
+    """A training of the sequence model on a folder.
+
+    Attributes:
+        source: Folder of MIDI files.
+        run_dir: Where corpus, checkpoints and log are kept.
+        name: Name of the bundle.
+        parent: Bundle to start from, or None for fresh weights.
+        max_minutes: Time budget, or None.
+        max_steps: Step budget, or None; with neither, early stop ends the run.
+        resume: Go on where an interrupted run stopped.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        seed: Of windows and fresh weights.
+        data: What the bundle says of its data: dictionaries of name, licence and source.
+        licence: Licence of the weights.
+    """
+
+    source: Path
+    run_dir: Path
+    name: str
+    parent: str | None = None
+    max_minutes: float | None = None
+    max_steps: int | None = None
+    resume: bool = False
+    device: str = "auto"
+    seed: int = 0
+    data: tuple[dict[str, str], ...] = ()
+    licence: str = "LicenseRef-unstated"
+
+
+@dataclass(frozen=True)
+class MusicResult:
+    """What came of a run.
+
+    Attributes:
+        fitted: How the training ended.
+        corpus: What it learned from.
+        figures: Held-out nats a note of the model and the baselines.
+        model: The best weights, on the CPU.
+        config: Of the network.
+    """
+
+    fitted: FitResult
+    corpus: Corpus
+    figures: dict[str, Any]
+    model: EventModel
+    config: EventModelConfig
+
+
+def train_music(run: MusicRun, report: Callable[[Progress], None], advance: Advance) -> MusicResult:
+    """Read the folder, train, keep the best weights and measure them on held-out songs.
+
+    Raises:
+        UserError: The folder or the parent cannot be used, or the run belongs to other settings.
+    """
+    _claim(run)
+    corpus = build_corpus(
+        run.source, run.run_dir / "corpus", on_file=lambda i, n: advance("Reading files", i, n)
+    )
+    parent = read_bundle(find(run.parent)) if run.parent else None
+    if parent is not None:
+        parent.require_architecture(ARCHITECTURE)
+        parent.require_vocabulary(vocabulary_hash())
+    config = task_config(run, parent)
+    task = SequenceTask(config, corpus, parent.tensors() if parent else None)
+    fitted = fit(task, loop_config(run), resume=run.resume, report=report)
+    if fitted.best_weights is not None:
+        task.model.load_state_dict(read_weights(fitted.best_weights)["model"])
+    model = task.model.cpu().eval()
+    figures = {} if fitted.interrupted else measure(model, corpus, advance)
+    return MusicResult(fitted, corpus, figures, model, config.model)
+
+
+def train_bundle(run: MusicRun, report: Callable[[Progress], None], advance: Advance) -> Bundle:
+    """Train and install the next version of the run's bundle.
+
+    Raises:
+        UserError: As :func:`train_music`.
+        KeyboardInterrupt: Interrupted, after everything was saved.
+    """
+    result = train_music(run, report, advance)
+    if result.fitted.interrupted:
+        raise KeyboardInterrupt
+    return write_music_bundle(run, result, next_bundle_folder(run.name))
+
+
+def task_config(run: MusicRun, parent: Bundle | None) -> SequenceTaskConfig:
+    """The parent's network or the small one; larger batches where a GPU has room to fill."""
+    network = EventModelConfig.from_dict(parent.manifest.config) if parent else SMALL
+    return SequenceTaskConfig(network, batch=32 if has_gpu(run.device) else 4, seed=run.seed)
+
+
+def loop_config(run: MusicRun) -> LoopConfig:
+    """Fresh weights learn fast and long; a parent's are moved gently and watched for overfitting."""
+    patience = 0 if run.max_minutes or run.max_steps else 8
+    config = LoopConfig(
+        run.run_dir,
+        max_steps=run.max_steps if run.max_steps or run.max_minutes else 20_000,
+        max_minutes=run.max_minutes,
+        learning_rate=1e-3,
+        warmup_steps=200,
+        final_fraction=0.02,
+        ema_half_life_steps=150,
+        eval_every_steps=400,
+        checkpoint_every_s=120,
+        patience_evals=patience,
+        seed=run.seed,
+        device=run.device,
+    )
+    if run.parent is None:
+        return config
+    return replace(
+        config, learning_rate=2e-4, warmup_steps=50, ema_half_life_steps=50, eval_every_steps=100,
+        eval_first=True, patience_evals=8,
+    )  # fmt: skip
+
+
+def measure(model: EventModel, corpus: Corpus, advance: Advance) -> dict[str, Any]:
+    """Nats a note on songs never trained on, beside the baselines on the same windows."""
+    rows = model.config.trunk.context
+    split = "test" if corpus.split("test") else "valid"
+    windows = held_out_windows(corpus, split, rows)
+    if not windows:
+        return {}
+    train = places(corpus, "train")
+    step = max(1, len(train) // BASELINE_WINDOWS)
+    draw = Draw(lag_ticks=EVALUATION_LAG_TICKS)
+    repeat = RepeatLastBar([window(corpus, place, rows, draw) for place in train[::step]])
+    with torch.no_grad():
+        own = nll_figures(model, windows, on_batch=lambda i, n: advance("Measuring", i, n))
+    return {
+        "split": split,
+        "windows": len(windows),
+        "model": own,
+        "unigram": baseline_figures(repeat.unigram, windows),
+        "repeat_last_bar": baseline_figures(repeat, windows),
+    }
+
+
+def write_music_bundle(
+    run: MusicRun, result: MusicResult, folder: Path, *, listening: dict[str, Any] | None = None
+) -> Bundle:
+    """Write the bundle, its card generated from the figures.
+
+    Args:
+        run: What was asked for.
+        result: What came of it.
+        folder: Folder of the bundle; its name is the version.
+        listening: Figures of playing along, where they were measured.
+    """
+    report = result.corpus.report
+    metrics = {"nll": result.figures, **({"listening": listening} if listening else {})}
+    fields = {
+        "name": run.name,
+        "version": folder.name,
+        "kinds": {"in": "notes", "out": "notes"},
+        "architecture": ARCHITECTURE,
+        "config": result.config.to_dict(),
+        "vocabulary_hash": vocabulary_hash(),
+        "parent": run.parent,
+        "data_digest": report.digest,
+        "data": [dict(entry) for entry in run.data]
+        or [{"name": run.source.name, "licence": "unstated", "source": "the user's own files"}],
+        "licence": run.licence,
+        "metrics": metrics,
+    }
+    parameters = sum(p.numel() for p in result.model.parameters())
+    card = music_card(fields, asdict(report), asdict(result.fitted), parameters)
+    return write_bundle(folder, fields, result.model.state_dict(), card, is_half=True)
+
+
+def next_bundle_folder(name: str) -> Path:
+    """Where the user's next version of a bundle goes: 1.0.0, then the minor number rises."""
+    versions = [info.version for info in list_bundles() if info.name == name]
+    newest = max((tuple(int(x) for x in v.split("-")[0].split(".")) for v in versions), default=None)
+    version = f"{newest[0]}.{newest[1] + 1}.0" if newest else "1.0.0"
+    return user_folder() / name / version
+
+
+def has_gpu(device: str) -> bool:
+    """Whether training will run on a CUDA device."""
+    return pick_device(device) == "cuda"
+
+
+def _claim(run: MusicRun) -> None:
+    """Write the run's settings, or refuse to go on with other ones than it was begun with."""
+    settings = {"source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed}
+    path = run.run_dir / SETTINGS
+    if path.exists():
+        begun = json.loads(path.read_text())
+        if not run.resume:
+            raise UserError(
+                f"The folder {run.run_dir} already holds a run.",
+                "Go on with it by --resume, or choose another name.",
+            )
+        changed = [key for key, value in settings.items() if begun.get(key) != value]
+        if changed:
+            raise UserError(
+                f"The run in {run.run_dir} was begun with {changed[0]} {begun.get(changed[0])}.",
+                "Resume it with the same settings, or choose another name.",
+            )
+        return
+    try:
+        run.run_dir.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings, indent=2))
+    except OSError as error:
+        raise UserError(f"The folder {run.run_dir} cannot be written: {error.strerror}.") from error
