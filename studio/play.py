@@ -2,10 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
-from studio.live.messages import Mode
+from rich.console import Console
+
+from midi.clock import SystemClock
+from midi.errors import UserError
+from midi.files import read
+from midi.messages import InputQueue
+from midi.ports import MidiSystem, find_system
+from studio.live.conductor import Conductor, ConductorConfig
+from studio.live.display import REFRESH_S, LiveDisplay, Status
+from studio.live.engine import ClockInput, Engine
+from studio.live.fileplayer import FilePlayer, player_part
+from studio.live.keyboard import HELP, ComputerKeys, KeyCommand, raw_terminal
+from studio.live.messages import Mode, Panic, SetMode, SetTempo, Snapshot
+from studio.live.meters import Percentiles
+from studio.live.metronome import Metronome
+from studio.live.planner import ModelHealth, ModelState, NoPlanner, Planner, PlannerLike, PlannerSpec
+from studio.live.wiring import Ports
+from studio.live.worker import ModelProcess
+from studio.partners import RULES, load_partner
+
+if TYPE_CHECKING:
+    from studio.perform import Piece
+
+MODEL_WAIT_S = 30.0
+"""A player file waits this long for the model before it plays; a person never waits."""
+
+ANSWER_BARS = 9
+"""Bars that a performance may go on after a player file's last note, while the partner still answers."""
+
+TEMPO_STEP_BPM = 2.0
+START_SENTENCES_S = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +91,307 @@ class PlayOptions:
     device: str = "cpu"
 
 
-def play(options: PlayOptions) -> dict[str, object]:
-    """Play live until told to stop, and return the summary of the performance."""
-    raise NotImplementedError
+def play(
+    options: PlayOptions, *, system: MidiSystem | None = None, planner: Planner | None = None
+) -> dict[str, object]:
+    """Play live until told to stop, and return the summary of the performance.
+
+    Args:
+        options: What was asked for.
+        system: The MIDI system; None finds one.
+        planner: The model; None starts the one that the options name in a process of its own.
+
+    Returns:
+        The summary: the keys of ``perform`` where they apply, ``stopped_by`` (``time``, ``file``,
+        ``key``, ``interrupt`` or ``fault``), ``problems`` in sentences, and figures of the engine.
+
+    Raises:
+        UserError: A port or file that was named cannot be had, or there is nothing to play with.
+    """
+    piece = _piece(options)
+    with ExitStack() as stack:
+        show = _Show(options, piece, system or find_system(), stack)
+        show.connect()
+        show.begin(planner or start_model(options.model, options.device))
+        show.run()
+    return show.summary()
+
+
+def start_model(model: str | None, device: str) -> Planner:
+    """A planner process for a bundle; no process for the rules."""
+    if model == RULES:
+        return NoPlanner()
+    return ModelProcess(PlannerSpec("studio.play:load_planner", (model, device)))
+
+
+def load_planner(model: str | None, device: str) -> PlannerLike:
+    """What the model process runs.
+
+    Raises:
+        UserError: There is no such bundle, or none at all.
+    """
+    partner = load_partner(model, device)
+    if partner.planner is None:
+        raise UserError(
+            "No partner is installed, so the partner plays by rules.", "`make train-starters` trains one."
+        )
+    return partner.planner
+
+
+def _piece(options: PlayOptions) -> Piece | None:
+    if options.player_file is None:
+        return None
+    from studio.perform import prepare  # noqa: PLC0415 - loads what only files need
+
+    return prepare(read(options.player_file), None, options.tempo_bpm)
+
+
+def _config(options: PlayOptions, piece: Piece | None) -> ConductorConfig:
+    config = ConductorConfig(
+        bpm=options.tempo_bpm or (piece.bpm if piece else 120.0),
+        lookahead_beats=options.lookahead_beats,
+        mode=options.mode,
+        seed=options.seed,
+    )
+    if piece is not None:
+        config = replace(config, grid=piece.grid)
+    return config if options.commit_beats is None else replace(config, commit_beats=options.commit_beats)
+
+
+@contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """An interrupt, a termination or a lost terminal sets ``stop`` once inside the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Show:
+    """One performance of the program: what is wired, what is shown, when it ends."""
+
+    def __init__(
+        self, options: PlayOptions, piece: Piece | None, system: MidiSystem, stack: ExitStack
+    ) -> None:
+        self.options, self.piece, self._stack = options, piece, stack
+        self._clock, self._queue = SystemClock(), InputQueue()
+        self._ports = Ports(system, self._queue, self._clock)
+        self._stop = threading.Event()
+        self._stopped_by = "interrupt"
+        self._has_keys = sys.stdin is not None and sys.stdin.isatty()
+        self._sentences: list[str] = []
+        self._config = _config(options, piece)
+        self._start_s = self._end_s = 0.0
+        self._heard_from = "none"
+
+    def connect(self) -> None:
+        """Open ports; say what is missing.
+
+        Raises:
+            UserError: A named port cannot be had, or nothing could play.
+        """
+        options = self.options
+        in_port = "none" if options.in_port is None and self.piece is not None else options.in_port
+        self._ports.open(in_port, options.out_port, options.virtual)
+        self._stack.callback(self._ports.close)
+        self._sentences += self._ports.sentences
+        if not (self._ports.inputs or self._has_keys or self.piece):
+            problem = " ".join(self._sentences) or "There is no MIDI input."
+            raise UserError(
+                f"{problem} Without a terminal there are no computer keys either, so nobody can play.",
+                "Connect a keyboard, give --virtual NAME, or let a file play with --player FILE.mid.",
+                exit_code=1,
+            )
+        if not self._ports.inputs and self.piece is None:
+            self._sentences.append("No MIDI input is open: play with the computer's keys.")
+
+    def begin(self, planner: Planner) -> None:
+        """Open sound and take, and start the engine."""
+        self.engine = Engine(
+            Conductor(self._config),
+            planner,
+            self._clock,
+            queue=self._queue,
+            sinks=[output.sink for output in self._ports.outputs],
+            clock_input=ClockInput() if self.options.clock == "midi" else None,
+            watcher=self._ports,
+            metronome=Metronome(self._config.grid) if self.options.metronome else None,
+            port_lateness=self._ports.lateness,
+            closers=[self._ports.close],
+        )
+        self._stack.enter_context(_signals(self._stop))
+        self._stack.enter_context(self.engine)
+
+    def run(self) -> None:
+        """Play until something ends it."""
+        with ExitStack() as screen:
+            display = self._open_display(screen)
+            if self._has_keys:
+                self._open_keys(screen)
+            self._wait_for_model(display)
+            self._start_s = self._clock.now_s()
+            if self.piece is not None:
+                part = player_part(self.piece.score)
+                self.engine.let_play(FilePlayer(part, self._start_s))
+            while not self._is_over():
+                self._draw(display)
+                self._stop.wait(REFRESH_S)
+        self._end_s, self._heard_from = self._clock.now_s(), self._input_name()
+
+    def _open_display(self, screen: ExitStack) -> LiveDisplay | None:
+        is_silent = self.options.is_json or self.options.is_quiet
+        if is_silent or not (sys.stdout.isatty() and sys.stderr.isatty()):
+            for sentence in [] if is_silent else self._sentences:
+                sys.stderr.write(sentence + "\n")
+            return None
+        return screen.enter_context(LiveDisplay(Console(stderr=True)))
+
+    def _open_keys(self, screen: ExitStack) -> None:
+        try:
+            terminal = screen.enter_context(raw_terminal())
+        except OSError:
+            self._has_keys = False
+            return
+        screen.enter_context(ComputerKeys(terminal, self.engine.send, self._command, self._clock))
+
+    def _command(self, command: KeyCommand) -> None:
+        now_s, snapshot = self._clock.now_s(), self.engine.snapshot()
+        match command:
+            case KeyCommand.QUIT:
+                self._stopped_by = "key"
+                self._stop.set()
+            case KeyCommand.PANIC:
+                self.engine.send(Panic(now_s))
+            case KeyCommand.MODE:
+                modes = list(Mode)
+                self.engine.send(SetMode(now_s, modes[(modes.index(snapshot.mode) + 1) % len(modes)]))
+            case KeyCommand.SLOWER:
+                self.engine.send(SetTempo(now_s, snapshot.bpm - TEMPO_STEP_BPM))
+            case KeyCommand.FASTER:
+                self.engine.send(SetTempo(now_s, snapshot.bpm + TEMPO_STEP_BPM))
+
+    def _wait_for_model(self, display: LiveDisplay | None) -> None:
+        """A player file waits for the model, so that it plays the same with a slow disk."""
+        end_s = self._clock.now_s() + (MODEL_WAIT_S if self.piece is not None else 0.0)
+        waiting = {ModelState.STARTING, ModelState.RESTARTING}
+        while self._clock.now_s() < end_s and self.engine.model_health().state in waiting:
+            self._draw(display)
+            if self._stop.wait(REFRESH_S / 5):
+                return
+
+    def _is_over(self) -> bool:
+        passed_s = self._clock.now_s() - self._start_s
+        if self._stop.is_set():
+            return True
+        if not self.engine.is_running:
+            self._stopped_by = "fault"
+        elif self.options.seconds is not None and passed_s >= self.options.seconds:
+            self._stopped_by = "time"
+        elif self.piece is not None and self._is_played_out(self.piece, passed_s):
+            self._stopped_by = "file"
+        else:
+            return False
+        return True
+
+    def _is_played_out(self, piece: Piece, passed_s: float) -> bool:
+        """The bar of the last note is over, and the partner has answered."""
+        end_s = float(piece.tempo_map.seconds(piece.end_tick() * piece.tempo_map.ppq / 24))
+        if passed_s < end_s:
+            return False
+        snapshot = self.engine.snapshot()
+        bar_s = 60.0 / snapshot.bpm * snapshot.beats_per_bar
+        is_answering = self.options.mode is Mode.RESPOND and bool(snapshot.committed or snapshot.ghosts)
+        return not is_answering or passed_s >= end_s + ANSWER_BARS * bar_s
+
+    def _draw(self, display: LiveDisplay | None) -> None:
+        if display is not None:
+            display.show(self.engine.snapshot(), self._status())
+
+    def _status(self) -> Status:
+        meters, health = self.engine.meters(), self.engine.model_health()
+        late = meters.port_lateness
+        is_early = self._clock.now_s() - self._start_s < START_SENTENCES_S
+        sentence = self.engine.sentence() or (self._sentences[-1] if is_early and self._sentences else "")
+        return Status(
+            input_name=self._input_name(),
+            output_name=self._ports.output_name() or "none",
+            audio_name="none",
+            model=_model_words(health),
+            plan_latency=meters.plan_latency,
+            lateness=meters.lateness
+            if late is None
+            else Percentiles(late.count, late.p50_ms, 0.0, late.p99_ms, late.max_ms),
+            restarts=health.restarts,
+            sentence=sentence,
+            help=HELP if self._has_keys else "",
+        )
+
+    def _input_name(self) -> str:
+        names = [self._ports.input_name()]
+        names.append(str(self.options.player_file) if self.piece is not None else "")
+        names.append("computer keys" if self._has_keys else "")
+        return ", ".join(name for name in names if name) or "none"
+
+    def summary(self) -> dict[str, object]:
+        """What came of it; the engine has stopped."""
+        snapshot, meters, health = self.engine.snapshot(), self.engine.meters(), self.engine.model_health()
+        fault = self.engine.fault
+        problems = [*self._sentences]
+        problems += [f"{health.sentence} {health.hint}".strip()] if health.sentence else []
+        problems += [f"{type(fault).__name__}: {fault}"] if fault is not None else []
+        late = meters.port_lateness
+        return {
+            "input": self._heard_from,
+            "model": health.name or "rules",
+            "mode": snapshot.mode.value,
+            "seed": self.options.seed,
+            "tempo_bpm": round(snapshot.bpm, 3),
+            "beats": round(snapshot.beat, 3),
+            "seconds": round(self._end_s - self._start_s, 3),
+            **_counted(snapshot),
+            "hanging_notes": meters.hanging_notes,
+            "plans": meters.plan_latency.count,
+            "plan_latency_ms": round(meters.plan_latency.p95_ms, 1),
+            "plan_rows_per_s": round(meters.rows / meters.compute_s, 1) if meters.compute_s else None,
+            "wake_late_ms": _milliseconds(meters.lateness),
+            "port_late_ms": None
+            if late is None
+            else {"p50": late.p50_ms, "p99": late.p99_ms, "max": late.max_ms},
+            "priority": meters.priority,
+            "model_restarts": health.restarts,
+            "stopped_by": self._stopped_by,
+            "problems": problems,
+        }
+
+
+def _counted(snapshot: Snapshot) -> dict[str, object]:
+    counts = snapshot.counts
+    return {
+        "player_notes": counts.player_notes,
+        "partner_notes": counts.partner_notes,
+        "fallback_notes": counts.fallback_notes,
+        "ignored_keys": counts.ignored_keys,
+        "isr": counts.isr,
+        "late_drops": counts.late_drops,
+        "scheduled_in_past": counts.scheduled_in_past,
+    }
+
+
+def _milliseconds(found: Percentiles) -> dict[str, float]:
+    return {"p50": round(found.p50_ms, 3), "p99": round(found.p99_ms, 3), "max": round(found.max_ms, 3)}
+
+
+def _model_words(health: ModelHealth) -> str:
+    if health.state is ModelState.READY:
+        return health.name or "ready"
+    return "rules" if health.state in {ModelState.CLOSED, ModelState.REFUSED} else f"{health.state.value}…"

@@ -193,7 +193,6 @@ class Engine:
         queue: Where port threads put what they receive.
         sinks: Where sounds go.
         recorder: Writes the take.
-        player: Plays in a person's place.
         clock_input: Follows a MIDI clock; without it transport messages are ignored.
         watcher: Looks after ports that come and go.
         metronome: Clicks along.
@@ -210,18 +209,18 @@ class Engine:
         queue: InputQueue | None = None,
         sinks: Sequence[Sink] = (),
         recorder: Recorder | None = None,
-        player: VirtualPlayer | None = None,
         clock_input: ClockInput | None = None,
         watcher: Watcher | None = None,
         metronome: Metronome | None = None,
-        port_lateness: Callable[[], Lateness] | None = None,
+        port_lateness: Callable[[], Lateness | None] | None = None,
         closers: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._conductor, self._planner, self._clock = conductor, planner, clock
         self._queue = queue if queue is not None else InputQueue()
         self._open_notes = OpenNotes()
         self._sinks: tuple[Sink, ...] = (*sinks, self._open_notes)
-        self._recorder, self._player, self._clock_input = recorder, player, clock_input
+        self._recorder, self._clock_input = recorder, clock_input
+        self._player: VirtualPlayer | None = None
         self._watcher, self._metronome, self._port_lateness = watcher, metronome, port_lateness
         self._closers = (*closers, planner.close)
         self._sent: deque[Input] = deque()
@@ -253,6 +252,10 @@ class Engine:
     def is_running(self) -> bool:
         """Whether the loop turns: false before the start, after a stop and after a fault."""
         return self._thread is not None and self._thread.is_alive()
+
+    def let_play(self, player: VirtualPlayer) -> None:
+        """Let something play in a person's place from the next step on."""
+        self._player = player
 
     def send(self, item: Input) -> None:
         """Pass an input to the next step; never waits."""

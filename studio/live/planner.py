@@ -69,6 +69,7 @@ class ModelHealth:
         hint: What to do about it; may be empty.
         restarts: How often the process was started again.
         pid: Its process id, if one runs.
+        name: What the planner calls itself; empty until it is ready.
     """
 
     state: ModelState
@@ -76,6 +77,7 @@ class ModelHealth:
     hint: str = ""
     restarts: int = 0
     pid: int | None = None
+    name: str = ""
 
 
 class Planner(Protocol):

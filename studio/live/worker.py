@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context, parent_process
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -50,7 +50,7 @@ NICENESS = 5
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    start_s: float
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,11 @@ def _settle_child() -> None:
 def _child_main(link: _Connection, spec: PlannerSpec) -> None:
     """Build the planner, warm it up, then answer requests until the link closes."""
     _settle_child()
-    started_s = time.monotonic()
     with suppress(EOFError, OSError):
         try:
             planner = spec.build()
             planner.plan(warm_up_request())
-            link.send(_Ready(time.monotonic() - started_s))
+            link.send(_Ready(str(getattr(planner, "name", ""))))
             while True:
                 link.send(planner.plan(cast("PlanRequest", link.recv())))
         except UserError as error:
@@ -204,7 +203,7 @@ class ModelProcess:
             with self._lock:
                 self._wake_in.close()
                 self._wake_out.close()
-            self._health = ModelHealth(ModelState.CLOSED, self._health.sentence, restarts=restarts)
+            self._health = replace(self._health, state=ModelState.CLOSED, restarts=restarts, pid=None)
 
     def _run_child(self, restarts: int) -> float:
         """Start one process and serve it until it is gone; returns how long it was ready, in seconds."""
@@ -218,7 +217,7 @@ class ModelProcess:
             process.start()
             far_end.close()
             state = ModelState.RESTARTING if restarts else ModelState.STARTING
-            self._health = ModelHealth(state, self._health.sentence, restarts=restarts, pid=process.pid)
+            self._health = replace(self._health, state=state, restarts=restarts, pid=process.pid)
             fault = self._serve(served, restarts)
         except OSError as error:
             fault = _Fault(f"The model process could not be started: {error}.", "", is_final=False)
@@ -231,7 +230,7 @@ class ModelProcess:
 
     def _report_fault(self, fault: _Fault, restarts: int) -> None:
         state = ModelState.REFUSED if fault.is_final else ModelState.RESTARTING
-        self._health = ModelHealth(state, fault.message, fault.hint, restarts)
+        self._health = ModelHealth(state, fault.message, fault.hint, restarts, name=self._health.name)
         self._news.append(False)
 
     def _serve(self, served: _Served, restarts: int) -> _Fault:
@@ -270,7 +269,9 @@ class ModelProcess:
             self._news.append(message)
             return
         served.ready_at_s = time.monotonic()
-        self._health = ModelHealth(ModelState.READY, restarts=restarts, pid=served.process.pid)
+        self._health = ModelHealth(
+            ModelState.READY, restarts=restarts, pid=served.process.pid, name=message.name
+        )
         self._news.append(True)
 
 
@@ -307,8 +308,3 @@ class _Served:
         self.process.join(timeout=5.0)
         with suppress(ValueError):
             self.process.close()
-
-
-def model_spec(bundle: str, device: str = "cpu") -> PlannerSpec:
-    """The music model of a bundle folder or name, with one compute thread."""
-    return PlannerSpec("models.sequence.player:Player.load", (bundle,), {"device": device, "threads": 1})
