@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -22,7 +21,6 @@ __all__ = [
     "ClockSender",
     "LockState",
     "ManualClock",
-    "SystemClock",
     "TempoMap",
 ]
 
@@ -77,19 +75,11 @@ class TempoMap:
 
 
 class Clock(Protocol):
-    """A source of monotonic seconds."""
+    """A source of monotonic seconds; ``midi.systemclock`` has the real one, out of reach of the pure core."""
 
     def now_s(self) -> float:
         """Seconds since an arbitrary origin; never goes back."""
         ...
-
-
-class SystemClock:
-    """The machine's monotonic clock. Any thread may ask it."""
-
-    def now_s(self) -> float:
-        """Seconds since an arbitrary origin; never goes back and ignores changes of the wall clock."""
-        return time.perf_counter()
 
 
 class ManualClock:

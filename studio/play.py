@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from midi.clock import SystemClock
 from midi.errors import UserError
 from midi.files import read
 from midi.messages import InputQueue
 from midi.ports import MidiSystem, find_system
+from midi.systemclock import SystemClock
 from studio.live.conductor import Conductor, ConductorConfig
 from studio.live.display import REFRESH_S, LiveDisplay, Status
 from studio.live.engine import ClockInput, Engine

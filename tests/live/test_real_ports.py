@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from midi.clock import SystemClock
 from midi.messages import InputQueue, Kind, note_on
 from midi.ports import (
     LoopbackGuard,
@@ -18,6 +17,7 @@ from midi.ports import (
     publish_output,
 )
 from midi.scheduler import OutputScheduler
+from midi.systemclock import SystemClock
 from tests.live.conftest import connections, wait_until
 from tests.live.keyboard import KeyboardProcess, notes_on_wire
 

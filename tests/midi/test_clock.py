@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from midi.clock import ClockFollower, ClockSender, LockState, ManualClock, SystemClock, TempoMap
+from midi.clock import ClockFollower, ClockSender, LockState, ManualClock, TempoMap
+from midi.systemclock import SystemClock
 
 PULSE_S = 60 / (24 * 120)
 

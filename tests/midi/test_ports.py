@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midi import portsystem
-from midi.clock import ManualClock, SystemClock
+from midi.clock import ManualClock
 from midi.errors import UserError
 from midi.messages import Decoder, InputQueue, Kind, Message, MidiInput, control, note_off, note_on
 from midi.ports import (
@@ -31,6 +31,7 @@ from midi.ports import (
     publish_output,
 )
 from midi.scheduler import SHORTEST_NOTE_S, OutputScheduler, Schedule
+from midi.systemclock import SystemClock
 
 ON, OFF = 0x90, 0x80
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from midi.clock import ManualClock, SystemClock
+from midi.clock import ManualClock
 from midi.events import DRUMS, GRID_PER_BEAT, BarGrid
 from midi.messages import InputQueue, Kind, MidiInput
 from midi.ports import FakeSystem, PortWatcher, open_input, open_output
 from midi.scheduler import OutputScheduler
+from midi.systemclock import SystemClock
 from models.sequence.plan import PlanRequest
 from studio.live.channels import PARTNER_CHANNELS
 from studio.live.engine import ClockInput, Engine
