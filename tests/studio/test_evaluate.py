@@ -263,7 +263,7 @@ def report(folder, tmp_path_factory):
             told.append(what)
 
         options = EvalMusicOptions(
-            model=str(home / "tiny"), folder=folder, songs=3, bars=8, plan_latency_ms=20.0, windows=4
+            model=str(home / "tiny"), folder=folder, songs=3, bars=6, plan_latency_ms=20.0, windows=4
         )
         data = eval_music(options, tell)
         again = eval_music(replace(options, with_nll=False), None)
