@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -17,11 +18,9 @@ def _answers():
 
 
 def _start(log):
-    # Not real-time (-r): containers seldom may. Synchronous (-S) and patient (-t, milliseconds): each cycle
-    # waits for every client, or else those that come too late on a busy machine miss messages.
-    # A server of our own name leaves a person's own server alone.
-    name = os.environ["JACK_DEFAULT_SERVER"]
-    command = ["jackd", "-n", name, "-r", "-S", "-t", "5000", "-d", "dummy", "-p", PERIOD]
+    # Not real-time (-r): containers seldom may. A server of our own name leaves a person's own server alone.
+    # Not synchronous (-S): measured on a busy machine, the server then stalls when a client leaves.
+    command = ["jackd", "-n", os.environ["JACK_DEFAULT_SERVER"], "-r", "-d", "dummy", "-p", PERIOD]
     process = subprocess.Popen(command, stdout=log, stderr=log)
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline_s:
@@ -30,6 +29,19 @@ def _start(log):
         time.sleep(0.05)
     _stop(process)
     return None
+
+
+@contextmanager
+def _ahead_of_others():
+    # A client that misses its cycle loses messages: measured, 2 of 1,600 beside two busy processes.
+    # Children inherit the priority; without the right to raise it the test takes its chance.
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, -15)
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 def _stop(process):
@@ -47,7 +59,7 @@ def jackd(tmp_path_factory):
     if shutil.which("jackd") is None or shutil.which("jack_lsp") is None:
         pytest.skip("jackd is not installed (Debian: apt-get install --no-install-recommends jackd2)")
     path = tmp_path_factory.mktemp("jackd") / "jackd.log"
-    with pytest.MonkeyPatch.context() as patch, path.open("w") as log:
+    with pytest.MonkeyPatch.context() as patch, path.open("w") as log, _ahead_of_others():
         patch.setenv("JACK_NO_START_SERVER", "1")
         patch.setenv("JACK_NO_AUDIO_RESERVATION", "1")
         patch.setenv("ANTIPHON_MIDI_API", "jack")
