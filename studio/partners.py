@@ -25,7 +25,7 @@ RULES = "none"
 """Name of the partner that is no model."""
 
 DEFAULT_PARTNER = "partner"
-"""Bundle that plays when none is named; without it, any other that answers notes with notes."""
+"""Bundle that plays when none is named; without it, the first that there is."""
 
 PROBE_BEATS = 32.0
 PROBE_LATENCY_S = 0.1
@@ -53,11 +53,11 @@ def find_partner(model: str | None) -> Path | None:
         return None
     if model is not None:
         return registry.find(model)
-    usable = [
-        each
-        for each in registry.list_bundles()
-        if each.is_current and not each.problem and each.kinds == {"in": "notes", "out": "notes"}
-    ]
+    from models.bundle import read_manifest  # noqa: PLC0415
+    from models.sequence.player import ARCHITECTURE  # noqa: PLC0415
+
+    current = [each for each in registry.list_bundles() if each.is_current and not each.problem]
+    usable = [each for each in current if read_manifest(each.path).architecture == ARCHITECTURE]
     usable.sort(key=lambda each: (each.name != DEFAULT_PARTNER, each.name))
     return usable[0].path if usable else None
 
