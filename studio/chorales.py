@@ -155,13 +155,12 @@ def write_chorale_bundle(
             f"- {parameters / 1e6:.2f} million parameters, trained {figures['minutes']} minutes "
             f"({figures['steps']} steps)",
             f"- {figures['nll_nats_per_note']:.4f} nats a note on `{figures['split']}` "
-            f"({figures['notes']:,} notes: soprano, alto, tenor, bass each 16th, held notes repeated, "
-            "original keys)",
+            f"({figures['notes']:,} notes: soprano, alto, tenor, bass each 16th, held notes repeated, keys kept)",
             f"- repeating each voice's last pitch, else a bigram: {figures['copy_bigram_nll']:.4f}",
             "",
-            "Data: the train split of the JSB chorales (229 pieces), transposed by up to six semitones; `valid`",
-            "(76 pieces) chose the weights, so its figure is slightly flattering. Limits: four voices, 16th grid,",
-            "no fermatas, and no difference between a held and a repeated note.",
+            "Data: the train split of the JSB chorales (229 pieces), transposed by up to six semitones.",
+            "`valid` (76 pieces) chose the weights, so its figure is slightly flattering. Limits: four voices,",
+            "16th grid, no fermatas, and no difference between a held and a repeated note.",
             "",
             "Licence of the weights: Apache-2.0.",
             "",

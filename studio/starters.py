@@ -98,7 +98,9 @@ def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: re
     folder = _fresh(run_dir / "bundle" / "1.0.0")
     recipe.write_music_bundle(run, result, folder)
     listening = eval_music(
-        EvalMusicOptions(str(folder), source, songs=LISTENING_SONGS, bars=LISTENING_BARS, with_nll=False),
+        EvalMusicOptions(
+            model=str(folder), folder=source, songs=LISTENING_SONGS, bars=LISTENING_BARS, with_nll=False
+        ),
         advance,
     )
     return recipe.write_music_bundle(run, result, _fresh(folder), listening=listening)
