@@ -55,7 +55,7 @@ class Context:
 
     def hear(self, frontier: int, presses: list[HeardNote], releases: list[HeardNote]) -> None:
         """Insert onsets, and releases of long notes, no earlier than the frontier."""
-        rows = []
+        rows: list[tuple[int, ...]] = []
         for note in presses:
             note.stream_ticks = max(frontier, note.onset_ticks)
             rows.append((note.stream_ticks, Role.HUMAN, self._instrument, note.pitch, 0, note.velocity,

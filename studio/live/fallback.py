@@ -90,7 +90,7 @@ def _heard(events: Events, from_tick: int) -> Events:
     known = (
         (events["role"] == Role.HUMAN) & (events["ticks"] <= from_tick) & (events["onset_ticks"] < from_tick)
     )
-    heard = events[known & (events["instrument"] != DRUMS)].copy()
+    heard: Events = events[known & (events["instrument"] != DRUMS)].copy()
     sounded = from_tick - heard["onset_ticks"]
     duration = np.where(heard["duration_ticks"] > 0, heard["duration_ticks"], _MAX_HELD_TICKS)
     heard["duration_ticks"] = np.maximum(1, np.minimum(duration, sounded))
@@ -143,7 +143,8 @@ def _evidence(heard: Events, grid: BarGrid, start: int, end: int) -> NDArray[np.
         position % (2 * GRID_PER_BEAT) == 0, 1.5, np.where(position % GRID_PER_BEAT == 0, 1.2, 0.8)
     )
     weights = overlap[inside] / GRID_PER_BEAT * metre
-    return np.bincount(heard["pitch"][inside] % 12, weights=weights, minlength=12)
+    summed = np.bincount(heard["pitch"][inside] % 12, weights=weights, minlength=12)
+    return summed.astype(np.float64)
 
 
 def _best_chord(weights: NDArray[np.float64], key: Key, before: _Triad | None) -> _Triad:
