@@ -30,6 +30,11 @@ _JACK_SETTLE_S = 0.06
 # A new JACK connection carries nothing before the next two periods (21 ms each at 1024 frames, 48 kHz):
 # measured, a message sent right after opening is lost.
 
+_LOST_CALLBACK_S = 0.005
+_LIVE_CALLBACK_S = 0.025
+# Time for a callback under way to get the interpreter and finish: little where nothing comes any more,
+# more than one JACK period (21 ms) where the other side still plays.
+
 _WITHOUT_MIDI = "the computer's keys and MIDI files work without."
 
 
@@ -185,6 +190,7 @@ class _RtConnection:
     def _open(self, name: str) -> None:
         if self._port is None:
             self._port = self._system.new_client(self._direction, CLIENT_NAME)
+        self._deafen(self._port, _LOST_CALLBACK_S)
         self._port.close_port()
         names = self._port.get_ports()
         if name not in names:
@@ -216,8 +222,20 @@ class _RtConnection:
     def _discard(self) -> None:
         port, self._port = self._port, None
         if port is not None:
+            self._deafen(port, _LIVE_CALLBACK_S)
             with suppress(Exception):
                 port.delete()
+
+    def _deafen(self, port: Any, wait_s: float) -> None:
+        """Let a callback that is waiting for the interpreter finish, and begin no other.
+
+        rtmidi keeps the interpreter locked while it closes a client, and JACK's closing waits for the
+        thread that runs the callback: measured, without this they wait for each other for ever.
+        """
+        if self._receive is not None:
+            with suppress(Exception):
+                port.cancel_callback()
+            time.sleep(wait_s)
 
     def close(self) -> None:
         with quiet_stderr():

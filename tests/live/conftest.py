@@ -19,7 +19,6 @@ def _answers():
 
 def _start(log):
     # Not real-time (-r): containers seldom may. A server of our own name leaves a person's own server alone.
-    # Not synchronous (-S): measured on a busy machine, the server then stalls when a client leaves.
     command = ["jackd", "-n", os.environ["JACK_DEFAULT_SERVER"], "-r", "-d", "dummy", "-p", PERIOD]
     process = subprocess.Popen(command, stdout=log, stderr=log)
     deadline_s = time.monotonic() + START_TIMEOUT_S
