@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from models.sequence.harmony import harmony, notes_of_events
 from studio import settings
 from studio.live.conductor import Conductor, ConductorConfig
 from studio.live.fileplayer import player_part
-from studio.live.messages import Mode
-from studio.live.offline import OfflineRun, play_offline
+from studio.live.messages import Actions, Input, Mode
+from studio.live.offline import OfflineRun, Recorder, play_offline
 from studio.live.planner import InlinePlanner, NoPlanner
+from studio.live.session import TAKE_NAME, TakeHeader, TakeWriter, load_take
+from studio.live.take import event_lines
 from studio.live.transport import MAX_BPM, MIN_BPM
 from studio.partners import Partner, load_partner, plan_latency_ms
 from studio.render import Performance, heard_notes, save
@@ -32,6 +35,9 @@ MELODY_NAMES = re.compile(r"melod|vocal|voice|lead|sing|solo", re.IGNORECASE)
 
 ANSWER_BARS = 9
 """Bars that call-and-response may go on after the last note: the longest answer and the wait for it."""
+
+
+STEPS_A_FLUSH = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +87,9 @@ def perform(options: PerformOptions, progress: Progress | None = None) -> dict[s
         latency_ms = plan_latency_ms(partner, options.device)
     settings.made_folder(options.out)
     conductor = Conductor(_config(options, piece))
-    run = _play(conductor, piece, partner, latency_ms, progress)
+    run, take = _record(conductor, piece, partner, latency_ms, options, progress)
     name = f"{options.mode}  ·  {piece.bpm:g} bpm  ·  seed {options.seed}  ·  {partner.name}"
-    performance = Performance(run.sounds, piece.tempo_map, piece.time_signatures, options.file.stem, name)
+    performance = Performance(load_take(take), options.file.stem, name, piece.time_signatures)
     report = {
         "input": str(options.file),
         "model": partner.name,
@@ -95,7 +101,7 @@ def perform(options: PerformOptions, progress: Progress | None = None) -> dict[s
         "repairs": list(piece.repairs),
     }
     report |= _figures(conductor, run, piece)
-    report |= {"outputs": _write(performance, options.out, progress)}
+    report |= {"outputs": _write(performance, options.out, progress), "take": str(take)}
     write_bytes(options.out / "report.json", json.dumps(report, indent=2, ensure_ascii=False).encode())
     return report
 
@@ -222,7 +228,12 @@ def _config(options: PerformOptions, piece: Piece) -> ConductorConfig:
 
 
 def _play(
-    conductor: Conductor, piece: Piece, partner: Partner, latency_ms: float, progress: Progress | None
+    conductor: Conductor,
+    piece: Piece,
+    partner: Partner,
+    latency_ms: float,
+    recorder: Recorder | None = None,
+    progress: Progress | None = None,
 ) -> OfflineRun:
     end = piece.end_tick()
     if conductor.config.mode is Mode.RESPOND:
@@ -235,7 +246,47 @@ def _play(
         if progress is not None:
             progress("music", round(now_s), max(round(end_s), 1))
 
-    return play_offline(conductor, planner, inputs, end_s, progress=advance)
+    return play_offline(conductor, planner, inputs, end_s, recorder=recorder, progress=advance)
+
+
+def _record(
+    conductor: Conductor,
+    piece: Piece,
+    partner: Partner,
+    latency_ms: float,
+    options: PerformOptions,
+    progress: Progress | None,
+) -> tuple[OfflineRun, Path]:
+    """Play, and append everything heard to the take as it happens. Returns the run and the take's place."""
+    metre = piece.time_signatures[0]
+    header = TakeHeader(
+        model=partner.name,
+        mode=options.mode,
+        seed=options.seed,
+        bpm=piece.bpm,
+        metre=(metre.numerator, metre.denominator),
+    )
+    recorder = _Recorder(TakeWriter(options.out / TAKE_NAME, header))
+    try:
+        run = _play(conductor, piece, partner, latency_ms, recorder, progress)
+    finally:
+        take = recorder.writer.close(settings.takes_folder() / "rescued")
+    return run, take
+
+
+class _Recorder:
+    """Writes a take in the caller's thread: here nothing has to hurry."""
+
+    def __init__(self, writer: TakeWriter) -> None:
+        self.writer = writer
+        self._n_steps = 0
+
+    def record(self, now_s: float, inputs: Sequence[Input], actions: Actions) -> None:
+        """Take one step in, and write now and then."""
+        self.writer.add(event_lines(now_s, inputs, actions))
+        self._n_steps += 1
+        if self._n_steps % STEPS_A_FLUSH == 0:
+            self.writer.flush()
 
 
 def _figures(conductor: Conductor, run: OfflineRun, piece: Piece) -> dict[str, Any]:

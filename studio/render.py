@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import io
+import math
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from midi.clock import TempoMap
 from midi.errors import UserError
-from midi.events import CLASS_PROGRAMS, DRUMS, INSTRUMENT_NAMES
+from midi.events import GRID_PER_BEAT, BarGrid
 from midi.files import score_to_bytes, write_bytes
-from midi.note import PPQ, Control, Note, NoteArray, Part, Score, TimeSignature
-from studio.live.channels import PLAYER_CHANNEL, Channels
+from midi.note import PPQ, Score, TimeSignature
+from studio.live.channels import Channels
 from studio.live.messages import Sound, Voice
 from studio.live.synth import Synth
-from studio.pianoroll import Roll, RollNote, draw, even_bars, name_chords
+from studio.live.take import Take, load_take
+from studio.pianoroll import EDGE_BEATS, Roll, RollNote, draw, name_chords
 from studio.settings import SAMPLE_RATE_HZ
 from studio.terminal import Progress
 
@@ -35,21 +36,25 @@ MAX_HOURS = 6
 
 @dataclass(frozen=True)
 class Performance:
-    """Everything heard, and the time it was heard in.
+    """A take, and what its picture says above it.
 
     Attributes:
-        sounds: By time, from 0 s on.
-        tempo_map: Seconds to ticks.
-        time_signatures: In ticks of the tempo map.
-        title: For people.
-        subtitle: For people.
+        take: Everything heard.
+        title: First line.
+        subtitle: Second line.
+        time_signatures: Where the metre changes on the way; empty takes the one in the take's header.
     """
 
-    sounds: tuple[Sound, ...]
-    tempo_map: TempoMap
-    time_signatures: tuple[TimeSignature, ...] = (TimeSignature(),)
+    take: Take
     title: str = ""
     subtitle: str = ""
+    time_signatures: tuple[TimeSignature, ...] = ()
+
+    def sounds(self) -> list[Sound]:
+        """By time, in seconds from the score's first tick."""
+        origin_s = self.take.origin_s()
+        moved = [replace(sound, time_s=max(sound.time_s - origin_s, 0.0)) for sound in self.take.sounds]
+        return sorted(moved, key=lambda sound: sound.time_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,64 +92,43 @@ def heard_notes(sounds: Sequence[Sound]) -> tuple[list[HeardNote], int]:
 
 def score_of(performance: Performance) -> Score:
     """The performance as a score: the player's part, then one part for each instrument of the partner."""
-    ticks_at = performance.tempo_map.ticks
-    notes, _ = heard_notes(performance.sounds)
-    parts: dict[tuple[Voice, int], list[Note]] = {}
-    channels = Channels()
-    for note in notes:
-        on, off = (round(float(ticks_at(at_s))) for at_s in (note.on_s, note.off_s))
-        row = Note(on, max(off - on, 1), note.on.pitch, note.on.velocity, channels.channel(note.on))
-        instrument = 0 if note.on.voice is Voice.PLAYER else note.on.instrument
-        parts.setdefault((note.on.voice, instrument), []).append(row)
-    pedal = tuple(
-        Control(round(float(ticks_at(s.time_s))), s.pitch, s.velocity, PLAYER_CHANNEL)
-        for s in performance.sounds
-        if s.kind == "control" and s.voice is Voice.PLAYER
-    )
-    order = sorted(parts, key=lambda key: (key[0] is not Voice.PLAYER, key[1]))
-    return Score(
-        tuple(_part(key, parts[key], pedal) for key in order),
-        performance.tempo_map,
-        performance.time_signatures,
-    )
-
-
-def _part(key: tuple[Voice, int], notes: list[Note], pedal: tuple[Control, ...]) -> Part:
-    voice, instrument = key
-    array = NoteArray.from_notes(notes)
-    if voice is Voice.PLAYER:
-        return Part("Player", array, controls=pedal)
-    name = f"Partner {INSTRUMENT_NAMES[instrument]}"
-    return Part(name, array, CLASS_PROGRAMS[instrument], is_drum=instrument == DRUMS)
+    score = performance.take.score()
+    return replace(score, time_signatures=performance.time_signatures or score.time_signatures)
 
 
 def roll_of(performance: Performance) -> Roll:
     """The performance as a picture's contents."""
-    tempo_map = performance.tempo_map
-    notes, _ = heard_notes(performance.sounds)
+    tempo_map = performance.take.tempo_map()
+    notes, _ = heard_notes(performance.sounds())
     rows = []
     for note in notes:
-        on, off = (float(tempo_map.ticks(at_s)) / tempo_map.ppq for at_s in (note.on_s, note.off_s))
+        on, off = (float(tempo_map.ticks(at_s)) / PPQ for at_s in (note.on_s, note.off_s))
         is_player = note.on.voice is Voice.PLAYER
         rows.append(RollNote(on, off - on, note.on.pitch, note.on.velocity, is_player, note.on.instrument))
     n_beats = max((row.onset_beats + row.duration_beats for row in rows), default=4.0)
-    bar_beats = performance.time_signatures[0].bar_beats()
-    bars = even_bars(n_beats, bar_beats)
+    bars = _bar_beats(BarGrid.from_score(score_of(performance)), n_beats)
     return Roll(tuple(rows), bars, performance.title, performance.subtitle, name_chords(rows, bars))
+
+
+def _bar_beats(grid: BarGrid, n_beats: float) -> tuple[float, ...]:
+    """Bar lines that cover ``n_beats``; a sliver of a note behind a bar line opens no new bar."""
+    end = max(math.ceil((n_beats - EDGE_BEATS) * GRID_PER_BEAT), 1)
+    lines = grid.lines(0, end)
+    closing = lines[-1][0] + lines[-1][1]
+    return tuple(tick / GRID_PER_BEAT for tick in (*(tick for tick, _ in lines), closing))
 
 
 def audio_blocks(performance: Performance, progress: Progress | None = None) -> Iterator[NDArray[np.float32]]:
     """The performance through the built-in synth, as blocks [frames, 2] at 48 kHz."""
     synth = Synth(SAMPLE_RATE_HZ)
     channels = Channels()
-    for sound in performance.sounds:
+    for sound in performance.sounds():
         channels.schedule(sound, synth, round(sound.time_s * SAMPLE_RATE_HZ))
-    end_s = max((sound.time_s for sound in performance.sounds), default=0.0) + TAIL_S
-    n_frames = round(end_s * SAMPLE_RATE_HZ)
+    n_frames = round((performance.take.duration_s() + TAIL_S) * SAMPLE_RATE_HZ)
     for start in range(0, n_frames, BLOCK_FRAMES):
         yield synth.render(min(BLOCK_FRAMES, n_frames - start))
         if progress:
-            progress("sound", start + BLOCK_FRAMES, n_frames)
+            progress("sound", min(start + BLOCK_FRAMES, n_frames), n_frames)
 
 
 def write_audio(performance: Performance, out: Path, progress: Progress | None = None) -> None:
@@ -153,8 +137,7 @@ def write_audio(performance: Performance, out: Path, progress: Progress | None =
     Raises:
         UserError: It is longer than a sound file can be, or it can't be written.
     """
-    end_s = max((sound.time_s for sound in performance.sounds), default=0.0)
-    if end_s > MAX_HOURS * 3600:
+    if performance.take.duration_s() > MAX_HOURS * 3600:
         raise UserError(f"A sound file holds {MAX_HOURS} hours, and this take is longer.", "Save it as MIDI.")
     kind = out.suffix[1:].upper()
     draft = out.with_name(f".{out.name[:100]}.{secrets.token_hex(4)}.part")
@@ -198,6 +181,40 @@ def save(performance: Performance, out: Path, progress: Progress | None = None) 
         )
 
 
-def flat_tempo(bpm: float) -> TempoMap:
-    """A tempo that never changes, at the resolution of the files that Antiphon writes."""
-    return TempoMap(PPQ, ((0, bpm),))
+def render(take: Path, out: Path, progress: Progress | None = None) -> dict[str, object]:
+    """Turn a recorded take into MIDI, WAV, FLAC or PNG.
+
+    Args:
+        take: The take's file, or the folder it is in.
+        out: What to write, by the ending of its name.
+        progress: Told how far it is.
+
+    Returns:
+        ``take out seconds notes hanging_notes is_torn``.
+
+    Raises:
+        UserError: The take can't be read, or ``out`` can't be written.
+    """
+    if out.suffix.lower() not in FORMATS:
+        raise UserError(
+            f"'{out.name}' has no ending that a take can be saved as.", f"Use {', '.join(FORMATS)}."
+        )
+    found = load_take(take)
+    header = found.header
+    model = f"  ·  {header.model}" if header.model else ""
+    subtitle = f"{header.mode}  ·  {header.bpm:g} bpm  ·  seed {header.seed}{model}"
+    save(Performance(found, _title(take), subtitle), out, progress)
+    notes, n_hanging = heard_notes(found.sounds)
+    return {
+        "take": str(take),
+        "out": str(out),
+        "seconds": round(found.duration_s(), 3),
+        "notes": len(notes),
+        "hanging_notes": n_hanging,
+        "is_torn": found.is_torn,
+    }
+
+
+def _title(take: Path) -> str:
+    folder = take.resolve() if take.is_dir() else take.resolve().parent
+    return folder.name

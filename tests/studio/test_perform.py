@@ -14,6 +14,7 @@ from midi.note import Control, Note, NoteArray, Part, Score, TimeSignature
 from models.sequence.plan import Plan, PlannedNote
 from studio import partners, render
 from studio import perform as program
+from studio.live.session import load_take
 from studio.partners import Partner
 from studio.perform import PerformOptions, choose_part, perform, prepare
 from studio.render import heard_notes
@@ -184,10 +185,19 @@ def test_a_disk_that_fills_up_is_told_in_a_sentence(short, tmp_path, planner, mo
     assert midi.read(tmp_path / "out" / "take.mid").n_notes() > 16
 
 
-def test_a_planner_that_breaks_is_not_hidden(short, tmp_path, planner):
-    planner.fault = RuntimeError("broken")
-    with pytest.raises(RuntimeError, match="broken"):
-        perform(options(short, tmp_path / "out"))
+@pytest.mark.parametrize("fault", [RuntimeError("broken"), KeyboardInterrupt()])
+def test_what_was_played_before_a_fault_is_kept(short, tmp_path, planner, fault):
+    planner.fault = fault
+    with pytest.raises(type(fault)):
+        perform(options(short, tmp_path / "out", plan_latency_ms=3000.0))
+    sounds = load_take(tmp_path / "out").sounds
+    assert sum(sound.kind == "on" for sound in sounds) > 4
+
+
+def test_the_files_are_those_that_render_makes_of_the_take(short, tmp_path, planner):
+    report = perform(options(short, tmp_path / "out"))
+    render.render(Path(report["take"]), tmp_path / "again.mid")
+    assert (tmp_path / "again.mid").read_bytes() == (tmp_path / "out" / "take.mid").read_bytes()
 
 
 @pytest.mark.parametrize("demo", ["harbor", "millwheel", "lantern"])
@@ -275,7 +285,7 @@ def test_what_is_heard_pairs_up(short, planner):
     piece = prepare(midi.read(short))
     run = program._play(
         program.Conductor(program._config(options(short, Path()), piece)),
-        piece, Partner("fake", Path(), planner), 50.0, None,
+        piece, Partner("fake", Path(), planner), 50.0,
     )  # fmt: skip
     notes, n_hanging = heard_notes(run.sounds)
     assert n_hanging == 0
