@@ -40,6 +40,7 @@ app = App(
     result_action="return_value",
     exit_on_error=False,
     print_error=False,
+    suppress_keyboard_interrupt=False,
 )
 train = App(name="train", help="Train a model.")
 evaluate = App(name="eval", help="Print a model's figures.")

@@ -1,0 +1,333 @@
+"""The command line: options, JSON, exit codes, faults."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cyclopts import CycloptsError
+
+import assets
+from midi.errors import UserError
+from midi.ports import PortList
+from studio import cli, render, terminal
+from studio.terminal import Common, Report
+
+ROOT = Path(__file__).resolve().parents[2]
+HARBOR = str(assets.path("demos/harbor.mid"))
+
+COMMANDS = [
+    ["perform"], ["play"], ["ports"], ["doctor"], ["render"], ["train"], ["train", "music"], ["eval"],
+    ["eval", "music"], ["eval", "chorales"], ["models"],
+    *(["models", name] for name in ("list", "show", "install", "export", "promote", "rollback", "remove")),
+]  # fmt: skip
+
+CONTRACT = {
+    "play": "--in --out --virtual --player --mode --model --tempo --clock --lookahead --commit --seconds",
+    "perform": "--mode --model --seed --tempo --plan-latency-ms --out --part",
+    "train music": "--name --parent --minutes --steps --resume",
+    "eval chorales": "--split --model",
+    "render": "--out",
+}
+
+
+@pytest.fixture
+def bundle_free(monkeypatch, tmp_path):
+    monkeypatch.setattr("models.registry.shipped_folder", lambda: tmp_path / "no-weights")
+
+
+@pytest.fixture
+def silence(monkeypatch):
+    """Sound files hold a second of silence: making the sound of a minute takes seconds."""
+    monkeypatch.setattr(render, "audio_blocks", lambda *_: iter([np.zeros((48_000, 2), np.float32)]))
+
+
+def run_json(capsys, *argv):
+    code = cli.run([*argv, "--json"])
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    return code, json.loads(out)
+
+
+def refused(capsys, *argv):
+    """Exit code 2 and two lines on standard error, none on standard output."""
+    code = cli.run(argv)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert 1 <= len(lines) <= 2, captured.err
+    assert "Traceback" not in captured.err
+    assert code == 2
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(command, capsys):
+    assert cli.run([*command, "--help"]) == 0
+    assert "Usage: antiphon" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", CONTRACT)
+def test_the_agreed_options_are_there(command, capsys):
+    cli.run([*command.split(), "--help"])
+    page = capsys.readouterr().out
+    missing = [option for option in CONTRACT[command].split() if not re.search(rf"{option}\b", page)]
+    assert missing == []
+    for option in ("--json", "--quiet", "--debug", "--device"):
+        assert option in page
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["perfrom"],
+        ["perform"],
+        ["perform", HARBOR, "--tempo", "fast"],
+        ["perform", HARBOR, "--tempo", "0"],
+        ["perform", HARBOR, "--mode", "jazz"],
+        ["perform", HARBOR, "--plan-latency-ms", "-1"],
+        ["perform", HARBOR, "extra"],
+        ["perform", HARBOR, "--nonsense"],
+        ["play", "--clock", "sundial"],
+        ["play", "--device", "abacus"],
+        ["models", "lend", "partner"],
+        ["train", "music", "."],
+        ["eval", "music", "partner"],
+    ],
+)
+def test_wrong_use_is_one_sentence_and_exit_code_2(argv, capsys):
+    refused(capsys, *argv)
+
+
+def test_wrong_use_with_json_is_one_object_too(capsys):
+    code, data = run_json(capsys, "perform")
+    assert code == 2
+    assert set(data) == {"error", "hint"}
+
+
+def test_ports_as_json(monkeypatch, capsys):
+    monkeypatch.setattr("midi.ports.list_ports", lambda: PortList(("Keys",), ("Synth",), "alsa"))
+    assert run_json(capsys, "ports") == (0, {"api": "alsa", "inputs": ["Keys"], "outputs": ["Synth"]})
+    assert cli.run(["ports"]) == 0
+    assert capsys.readouterr().out == "in   Keys\nout  Synth\n"
+
+
+def test_no_midi_system_is_told_and_no_failure(monkeypatch, capsys):
+    problem = UserError("No MIDI system answers.", "Start JACK.")
+    monkeypatch.setattr("midi.ports.list_ports", lambda: PortList((), (), "none", problem))
+    code, data = run_json(capsys, "ports")
+    assert code == 0
+    assert data["problem"] == problem.message
+    assert cli.run(["ports"]) == 0
+    assert "Start JACK." in capsys.readouterr().out
+
+
+def test_globals_may_stand_before_the_command(monkeypatch, capsys):
+    monkeypatch.setattr("midi.ports.list_ports", lambda: PortList((), (), "alsa"))
+    assert cli.run(["--json", "--device", "cpu", "ports"]) == 0
+    assert json.loads(capsys.readouterr().out)["api"] == "alsa"
+
+
+def test_quiet_prints_nothing(monkeypatch, capsys):
+    monkeypatch.setattr("midi.ports.list_ports", lambda: PortList(("Keys",), (), "alsa"))
+    assert cli.run(["ports", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def stub(monkeypatch, outcome):
+    """Let ``antiphon ports`` come out as told."""
+
+    def stand_in():
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr("midi.ports.list_ports", stand_in)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "told"),
+    [
+        (UserError("Bad.", "Mend it."), 2, "Bad.\nMend it.\n"),
+        (UserError("Bad."), 2, "Bad.\n"),
+        (UserError("Nothing usable.", "Try.", exit_code=1), 1, "Nothing usable.\nTry.\n"),
+        (KeyboardInterrupt(), 130, "Interrupted.\n"),
+        (ZeroDivisionError("x"), 1, "ZeroDivisionError: x\n"),
+    ],
+)
+def test_faults_become_exit_codes(monkeypatch, capsys, outcome, code, told):
+    stub(monkeypatch, outcome)
+    assert cli.run(["ports"]) == code
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("outcome", [UserError("Bad."), ZeroDivisionError("x")])
+def test_debug_adds_the_traceback(monkeypatch, capsys, outcome):
+    stub(monkeypatch, outcome)
+    cli.run(["ports", "--debug"])
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_figures_without_a_value_are_null(capsys):
+    terminal.show(
+        Report({"nan": float("nan"), "path": Path("a"), "deep": [float("inf"), (1, None, True)]}), JSON
+    )
+    assert json.loads(capsys.readouterr().out) == {"nan": None, "path": "a", "deep": [None, [1, None, True]]}
+
+
+JSON = Common(json=True)
+
+
+def test_progress_is_only_for_terminals(monkeypatch):
+    with terminal.progress(Common()) as advance:
+        assert advance is None
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with terminal.progress(Common(quiet=True)) as advance:
+        assert advance is None
+    with terminal.progress(Common()) as advance:
+        advance("music", 1, 2)
+        advance("music", 2, 2)
+
+
+# Bad input, through the command line.
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"Dear diary, today I practised.\n", b"MThd\x00\x00\x00\x06\x00\x01", b"RIFF" + bytes(100)],
+    ids=["empty", "text", "truncated header", "another format"],
+)
+def test_what_is_no_midi_file_is_refused(content, tmp_path, capsys):
+    (tmp_path / "song.mid").write_bytes(content)
+    assert "song.mid" in refused(
+        capsys, "perform", str(tmp_path / "song.mid"), "--out", str(tmp_path / "out")
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bomb_is_refused(tmp_path, capsys):
+    with (tmp_path / "bomb.mid").open("wb") as file:
+        file.write(Path(HARBOR).read_bytes())
+        file.truncate(60_000_000)
+    assert "bomb.mid" in refused(
+        capsys, "perform", str(tmp_path / "bomb.mid"), "--out", str(tmp_path / "out")
+    )
+
+
+def test_a_cut_file_is_played_as_far_as_it_goes(tmp_path, capsys, bundle_free, silence):
+    (tmp_path / "cut.mid").write_bytes(Path(HARBOR).read_bytes()[:300])
+    code, data = run_json(capsys, "perform", str(tmp_path / "cut.mid"), "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert data["player_notes"] > 3
+    assert data["hanging_notes"] == 0
+    assert data["repairs"]
+
+
+def test_a_missing_file_and_a_bad_folder_are_refused(tmp_path, capsys, bundle_free):
+    refused(capsys, "perform", str(tmp_path / "none.mid"))
+    (tmp_path / "file").write_text("")
+    refused(capsys, "perform", HARBOR, "--out", str(tmp_path / "file" / "out"))
+    refused(capsys, "perform", HARBOR, "--part", "tuba")
+    refused(capsys, "perform", str(tmp_path))
+
+
+def test_a_bundle_that_is_missing_or_damaged_is_refused(tmp_path, capsys, bundle_free):
+    assert "nobody" in refused(capsys, "perform", HARBOR, "--model", "nobody")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "bundle.json").write_text('{"format": 1}')
+    refused(capsys, "perform", HARBOR, "--model", str(tmp_path / "broken"))
+
+
+def test_the_shelf_of_an_empty_home(capsys, bundle_free):
+    assert run_json(capsys, "models", "list") == (0, [])
+    assert cli.run(["models", "list"]) == 0
+    assert capsys.readouterr().out == "No bundles yet.\n"
+    for argv in (
+        ["show", "x"],
+        ["export", "x"],
+        ["promote", "x", "1.0.0"],
+        ["rollback", "x"],
+        ["remove", "x"],
+    ):
+        refused(capsys, "models", *argv)
+    refused(capsys, "models", "install", "/nowhere.antiphon")
+
+
+def test_the_program_alone_performs_the_built_in_melody(capsys, bundle_free, silence, antiphon_home):
+    assert cli.run([]) == 0
+    out = capsys.readouterr().out
+    audio = antiphon_home / "takes" / "welcome" / "take.wav"
+    assert str(audio) in out
+    assert audio.stat().st_size > 100_000
+
+
+# In a process of its own.
+
+
+def antiphon(*argv, **more):
+    command = [sys.executable, "-m", "studio", *argv]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=50, **more)
+
+
+def test_starting_up_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom studio import cli\ncli.run(['ports', '--quiet'])\n"
+        "print([m for m in ('torch', 'pygame', 'soundfile', 'rich.progress') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=50)
+    assert found.stdout == "[]\n", found.stderr
+
+
+def test_as_a_module_it_is_the_same_program():
+    found = antiphon("perform", "nowhere.mid")
+    assert found.returncode == 2
+    assert found.stdout == ""
+    assert "nowhere.mid" in found.stderr
+    assert antiphon("--version").stdout.strip() == "0.1.0"
+
+
+# README.
+
+
+def readme_blocks(language):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_every_command_of_the_readme_is_understood():
+    lines = [line.split("#")[0].split() for block in readme_blocks("sh") for line in block.splitlines()]
+    commands = [line[1:] for line in lines if line[:1] == ["antiphon"]]
+    assert len(commands) > 4
+    for argv in commands:
+        try:
+            cli.app.parse_args(argv, exit_on_error=False, print_error=False)
+        except CycloptsError as fault:
+            pytest.fail(f"antiphon {' '.join(argv)}: {fault}")
+
+
+def test_the_two_commands_of_the_readme_exist():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    wanted = re.findall(r"^make ([a-z-]+)", "".join(readme_blocks("sh")), re.MULTILINE)
+    assert {"run", "test"} <= set(wanted) <= set(targets)
+
+
+def test_files_named_in_the_readme_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(((?!http)[^)]+)\)", text)
+    named = re.findall(r"\bassets/[\w/.]+\w", text)
+    assert [path for path in {*linked, *named} if not (ROOT / path).exists()] == []
+
+
+def test_the_python_of_the_readme_runs(monkeypatch, tmp_path, capsys, bundle_free, silence):
+    (block,) = readme_blocks("python")
+    assert len([line for line in block.splitlines() if line.strip()]) <= 5
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {})  # noqa: S102 - our own README
+    assert capsys.readouterr().out
