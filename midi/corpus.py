@@ -6,60 +6,36 @@ anew each time who is the human, the key and the lag; :func:`midi.events.encode`
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midi.errors import UserError
-from midi.events import (
-    DRUMS,
-    EVENT_DTYPE,
-    GRID_PER_BEAT,
-    BarGrid,
-    Events,
-    Role,
-    drum_pitch,
-    instrument_class,
-    release_events,
-)
+from midi.events import DRUMS, EVENT_DTYPE, INSTRUMENT_NAMES, BarGrid, Events, Role, release_events
+from midi.intake import BEAT_SIDECAR, GRID_NOTE, CorpusPart, GridNotes, Intake, read_on_grid
+from midi.theory import estimate_keys
 
-GRID_NOTE = np.dtype(
-    [
-        ("onset_ticks", np.int32),
-        ("duration_ticks", np.int32),
-        ("pitch", np.uint8),
-        ("velocity", np.uint8),
-        ("part", np.uint8),
-    ]
-)
-"""One note on the event grid; ``part`` counts within the song."""
+__all__ = [
+    "BEAT_SIDECAR", "GRID_NOTE", "MIDI_SUFFIXES", "PART_INSTRUMENTS", "SPLITS", "Corpus", "CorpusPart",
+    "GridNotes", "HealthReport", "Song", "build_corpus", "guess_lead", "song_events", "split_of",
+]  # fmt: skip
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar")
-MAX_FILE_BYTES = 16 << 20
 LEAD_NAMES = ("melody", "vocal", "voice", "lead", "solo", "soprano")
 SPLITS = ("train", "valid", "test")
-BEAT_SIDECAR = "beat_midi.txt"
-"""Beat annotation as in POP909: seconds, a flag, and 1 on downbeats; where a file has one beside
-it, its notes are laid on those beats instead of on the file's own ticks."""
-
-GridNotes = NDArray[np.void]
-
-
-@dataclass(frozen=True)
-class CorpusPart:
-    """One part of a song."""
-
-    name: str
-    instrument: int
-    notes: int
-    mean_pitch: float
+PART_INSTRUMENTS = {"BRIDGE": INSTRUMENT_NAMES.index("strings")}
+"""Instrument class by part name. POP909 gives every part the piano; as strings its second melody can
+be told from the piano, and asked for or not."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +53,7 @@ class Song:
         lead: Index of the part most likely to be the human's.
         seconds: Length.
         bpm: Mean tempo.
+        key: Estimated key, as "A minor"; empty where none can be told.
     """
 
     name: str
@@ -89,6 +66,7 @@ class Song:
     lead: int
     seconds: float
     bpm: float
+    key: str = ""
 
     @property
     def grid(self) -> BarGrid:
@@ -98,31 +76,39 @@ class Song:
 
 @dataclass
 class HealthReport:
-    """What became of every file of a folder."""
+    """What became of every file of a folder.
+
+    Attributes:
+        used: Number of files used.
+        repaired: Files that were mended, and how.
+        refused: Files that were not used, and why.
+        duplicates: Files that hold the same music as another one, and which.
+        settled: Files whose notes or metre were laid anew on the grid, and how.
+        notes: Number of notes.
+        minutes: Playing time.
+        splits: Songs of each split.
+        parts: Number of parts.
+        instruments: Parts of each instrument class.
+        keys: Songs of each estimated key, most frequent first.
+        tempi_bpm: Lowest, middle and highest mean tempo of a song.
+        pitch_classes: Share of notes of each pitch class from C, drums left out.
+        digest: Of all songs.
+    """
 
     used: int = 0
     repaired: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     duplicates: dict[str, str] = field(default_factory=dict)
+    settled: dict[str, str] = field(default_factory=dict)
     notes: int = 0
     minutes: float = 0.0
     splits: dict[str, int] = field(default_factory=dict)
+    parts: int = 0
     instruments: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
     tempi_bpm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     pitch_classes: tuple[float, ...] = ()
     digest: str = ""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A file on the grid, before it has a place in the corpus."""
-
-    notes: GridNotes
-    grid: BarGrid
-    parts: tuple[CorpusPart, ...]
-    seconds: float
-    bpm: float
-    repairs: tuple[str, ...] = ()
 
 
 def split_of(digest: str) -> str:
@@ -154,12 +140,17 @@ class Corpus:
         index = folder / "corpus.json"
         if not index.is_file():
             raise UserError(f"{folder} holds no corpus.", "Build it from a folder of MIDI files first.")
-        data = json.loads(index.read_text())
+        try:
+            data = json.loads(index.read_text(encoding="utf-8"))
+            self.digest: str = data["digest"]
+            self.report = HealthReport(**data["report"])
+            self.songs = tuple(_song(record) for record in data["songs"])
+            self._notes: GridNotes = np.load(folder / "notes.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"The corpus in {folder} is damaged.", "Build it again.") from error
+        if self._notes.dtype != GRID_NOTE or len(self._notes) != sum(song.count for song in self.songs):
+            raise UserError(f"The corpus in {folder} is not whole.", "Build it again.")
         self.folder = folder
-        self.digest: str = data["digest"]
-        self.report = HealthReport(**data["report"])
-        self.songs = tuple(_song(record) for record in data["songs"])
-        self._notes: GridNotes = np.load(folder / "notes.npy", mmap_mode="r")
 
     def split(self, name: str) -> tuple[Song, ...]:
         """Songs of a split, in the order of the corpus."""
@@ -170,11 +161,9 @@ class Corpus:
         return self._notes[song.start : song.start + song.count]
 
 
-def _song(record: dict[str, object]) -> Song:
-    values = dict(record)
-    values["bars"] = tuple((int(a), int(b)) for a, b in values["bars"])  # type: ignore[attr-defined]
-    values["parts"] = tuple(CorpusPart(**part) for part in values["parts"])  # type: ignore[attr-defined]
-    return Song(**values)  # type: ignore[arg-type]
+def _song(record: Mapping[str, Any]) -> Song:
+    bars = tuple((int(a), int(b)) for a, b in record["bars"])
+    return Song(**{**record, "bars": bars, "parts": tuple(CorpusPart(**part) for part in record["parts"])})
 
 
 def song_events(
@@ -204,7 +193,7 @@ def build_corpus(
     source: Path,
     out: Path,
     *,
-    instruments: Mapping[str, int] | None = None,
+    instruments: Mapping[str, int] = PART_INSTRUMENTS,
     on_file: Callable[[int, int], None] | None = None,
 ) -> Corpus:
     """Read every MIDI file below a folder into a corpus folder.
@@ -219,63 +208,98 @@ def build_corpus(
         on_file: Told (done, total) after each file.
 
     Raises:
-        UserError: No such folder, no MIDI file in it, or none that can be used.
+        UserError: No such folder, no MIDI file in it, none that can be used, or ``out`` can't be written.
     """
-    paths = _midi_paths(source)
+    names = _midi_names(source)
     report = HealthReport()
     songs: list[Song] = []
     pieces: list[GridNotes] = []
     seen: dict[str, str] = {}
     start = 0
-    for done, path in enumerate(paths, 1):
-        name = path.relative_to(source).as_posix()
+    for done, name in enumerate(names, 1):
         try:
-            read = _with_instruments(_read(path), instruments or {})
+            taken = read_on_grid(source / name)
         except UserError as error:
             report.refused[name] = error.message
         else:
-            digest = hashlib.sha256(read.notes.tobytes()).hexdigest()
+            digest = hashlib.sha256(taken.notes.tobytes()).hexdigest()
             if digest in seen:
                 report.duplicates[name] = seen[digest]
             else:
                 seen[digest] = name
-                songs.append(_place(read, name, digest, start))
-                pieces.append(read.notes)
-                start += len(read.notes)
-                if read.repairs:
-                    report.repaired[name] = " ".join(read.repairs)
+                songs.append(_place(taken, name, digest, start, instruments))
+                pieces.append(taken.notes)
+                start += len(taken.notes)
+                _note_health(report, name, taken)
         if on_file:
-            on_file(done, len(paths))
+            on_file(done, len(names))
     if not songs:
         reason = next(iter(report.refused.values()), "")
-        raise UserError(f"None of the {len(paths)} MIDI files in {source} can be used. {reason}".strip())
+        raise UserError(f"None of the {len(names)} MIDI files in {source} can be used. {reason}".strip())
     notes = np.concatenate(pieces)
+    songs = _with_held_out(_with_keys(songs, notes))
     _summarize(report, songs, notes)
     _write(out, songs, notes, report)
     return Corpus(out)
 
 
-def _midi_paths(source: Path) -> list[Path]:
+def _midi_names(source: Path) -> list[str]:
+    """Paths of the MIDI files below a folder, relative to it and with slashes, in order."""
     if not source.is_dir():
         raise UserError(f"{source} is not a folder.", "Name a folder that holds MIDI files.")
-    paths = sorted(p for p in source.rglob("*") if p.suffix.lower() in MIDI_SUFFIXES and p.is_file())
-    if not paths:
+    found = []
+    for folder, _, files in os.walk(source):
+        below = Path(folder).relative_to(source).parts
+        found += [(*below, file) for file in files if file.lower().endswith(MIDI_SUFFIXES)]
+    if not found:
         raise UserError(
             f"{source} holds no MIDI files.", f"Files ending in {', '.join(MIDI_SUFFIXES)} count."
         )
-    return paths
+    return ["/".join(parts) for parts in sorted(found)]
 
 
-def _with_instruments(read: _Read, instruments: Mapping[str, int]) -> _Read:
-    parts = tuple(replace(p, instrument=instruments.get(p.name, p.instrument)) for p in read.parts)
-    return replace(read, parts=parts)
-
-
-def _place(read: _Read, name: str, digest: str, start: int) -> Song:
+def _place(taken: Intake, name: str, digest: str, start: int, instruments: Mapping[str, int]) -> Song:
+    parts = tuple(replace(p, instrument=instruments[p.name]) if p.name in instruments else p
+                  for p in taken.parts)  # fmt: skip
     return Song(
-        name, digest[:16], split_of(digest), start, len(read.notes), read.grid.changes, read.parts,
-        guess_lead(read.parts), round(read.seconds, 3), round(read.bpm, 2),
+        name, digest[:16], split_of(digest), start, len(taken.notes), taken.grid.changes, parts,
+        guess_lead(parts), round(taken.seconds, 3), round(taken.bpm, 2),
     )  # fmt: skip
+
+
+def _note_health(report: HealthReport, name: str, taken: Intake) -> None:
+    if taken.repairs:
+        report.repaired[name] = " ".join(taken.repairs)
+    if taken.remarks:
+        report.settled[name] = " ".join(taken.remarks)
+
+
+def _with_held_out(songs: list[Song]) -> list[Song]:
+    """A small folder may have given ``valid`` nothing; then the song of lowest digest is held out."""
+    splits = {song.split for song in songs}
+    if len(songs) > 1 and "train" not in splits:
+        songs = [replace(songs[0], split="train"), *songs[1:]]
+    if len(songs) > 1 and "valid" not in splits:
+        chosen = min((song for song in songs[1:]), key=lambda song: song.digest)
+        songs = [replace(song, split="valid") if song is chosen else song for song in songs]
+    return songs
+
+
+def _is_pitched(songs: list[Song], notes: GridNotes) -> NDArray[np.bool_]:
+    """Which notes are no drums."""
+    is_pitched = np.array([part.instrument != DRUMS for song in songs for part in song.parts])
+    first_part = np.cumsum([0] + [len(song.parts) for song in songs])[:-1]
+    mask: NDArray[np.bool_] = is_pitched[np.repeat(first_part, [s.count for s in songs]) + notes["part"]]
+    return mask
+
+
+def _with_keys(songs: list[Song], notes: GridNotes) -> list[Song]:
+    """The songs with their estimated keys, all at once because one by one is slow."""
+    weights = notes["duration_ticks"] * _is_pitched(songs, notes)
+    song = np.repeat(np.arange(len(songs)), [s.count for s in songs])
+    table = np.bincount(song * 12 + notes["pitch"] % 12, weights, len(songs) * 12).reshape(-1, 12)
+    keys = estimate_keys(table)
+    return [replace(s, key=str(key)) if key else s for s, key in zip(songs, keys, strict=True)]
 
 
 def _summarize(report: HealthReport, songs: list[Song], notes: GridNotes) -> None:
@@ -284,153 +308,35 @@ def _summarize(report: HealthReport, songs: list[Song], notes: GridNotes) -> Non
     report.minutes = round(sum(song.seconds for song in songs) / 60, 2)
     report.splits = dict(Counter(song.split for song in songs))
     parts = [part for song in songs for part in song.parts]
+    report.parts = len(parts)
     report.instruments = {str(k): v for k, v in sorted(Counter(part.instrument for part in parts).items())}
+    report.keys = dict(Counter(song.key for song in songs if song.key).most_common())
     low, middle, high = np.percentile([song.bpm for song in songs], [0, 50, 100])
     report.tempi_bpm = (float(low), float(middle), float(high))
-    share = np.bincount(notes["pitch"] % 12, minlength=12) / len(notes)
-    report.pitch_classes = tuple(round(float(x), 4) for x in share)
+    count = np.bincount(notes["pitch"][_is_pitched(songs, notes)] % 12, minlength=12)
+    report.pitch_classes = tuple(round(float(x), 4) for x in count / max(count.sum(), 1))
     report.digest = hashlib.sha256("".join(song.digest for song in songs).encode()).hexdigest()[:16]
 
 
+def _record(song: Song) -> dict[str, Any]:
+    """A song as JSON knows it; ``dataclasses.asdict`` copies every value and is slow."""
+    return {**vars(song), "parts": [vars(part) for part in song.parts]}
+
+
 def _write(out: Path, songs: list[Song], notes: GridNotes, report: HealthReport) -> None:
+    """Both files beside their places first, so that a full disk leaves an older corpus whole."""
+    data = {"digest": report.digest, "report": vars(report), "songs": [_record(song) for song in songs]}
+    table, index = out / "notes.part.npy", out / "corpus.part.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        partial = out / "notes.part.npy"
-        np.save(partial, notes)
-        index = out / "corpus.part.json"
-        data = {"digest": report.digest, "report": asdict(report), "songs": [asdict(song) for song in songs]}
-        index.write_text(json.dumps(data))
-        partial.replace(out / "notes.npy")
+        np.save(table, notes)
+        index.write_text(json.dumps(data), encoding="utf-8")
+        table.replace(out / "notes.npy")
         index.replace(out / "corpus.json")
     except OSError as error:
-        raise UserError(f"The corpus cannot be written to {out}: {os.strerror(error.errno or 0)}.") from error
-
-
-def _read(path: Path) -> _Read:
-    """One file on the grid: fast reader first, the mending one where that gives up."""
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise UserError(f"{path.name} is larger than {MAX_FILE_BYTES >> 20} MB.")
-    read = _read_fast(path) or _read_mending(path)
-    if len(read.notes) == 0:
-        raise UserError(f"{path.name} holds no notes.")
-    return read
-
-
-def _read_fast(path: Path) -> _Read | None:
-    import symusic  # noqa: PLC0415  (only corpora need it)
-
-    try:
-        score = symusic.Score(path)
-    except Exception:  # noqa: BLE001  (whatever it stumbles on, the mending reader says what is wrong)
-        return None
-    ppq = score.ticks_per_quarter
-    tracks = [(t.name, t.program, t.is_drum, t.notes.numpy()) for t in score.tracks if len(t.notes)]
-    if not tracks:
-        return None
-    beats = _beat_annotation(path)
-    seconds = float(score.to("second").end())
-    tables = []
-    for name, program, is_drum, table in tracks:
-        onset = table["time"].astype(np.float64)
-        tables.append(
-            (name, program, is_drum, onset, onset + table["duration"], table["pitch"], table["velocity"])
-        )
-    if beats is None:
-        signatures = [
-            (s.time * GRID_PER_BEAT / ppq, s.numerator, s.denominator) for s in score.time_signatures
-        ]
-        to_grid = lambda ticks: ticks * (GRID_PER_BEAT / ppq)  # noqa: E731
-        grid = _metre_grid(signatures)
-        bpm = score.end() / ppq / max(seconds, 1e-3) * 60
-    else:
-        tempo = _tempo_map(score.tempos, ppq)
-        times, downbeats = beats
-        to_grid = lambda ticks: _extrapolate(tempo(ticks), times) * GRID_PER_BEAT  # noqa: E731
-        grid = BarGrid.from_downbeats(int(i) * GRID_PER_BEAT for i in downbeats)
-        bpm = 60 * (len(times) - 1) / max(times[-1] - times[0], 1e-3)
-    return _assemble(
-        [(n, p, d, to_grid(a), to_grid(b), q, v) for n, p, d, a, b, q, v in tables], grid, seconds, bpm
-    )
-
-
-def _read_mending(path: Path) -> _Read:
-    from midi.files import read  # noqa: PLC0415  (mido is slow to import)
-
-    score = read(path)
-    scale = GRID_PER_BEAT / score.ppq
-    tables = [
-        (p.name, p.program, p.is_drum, p.notes.onset_ticks * scale,
-         (p.notes.onset_ticks + p.notes.duration_ticks) * scale, p.notes.pitch, p.notes.velocity)
-        for p in score.parts if len(p.notes)
-    ]  # fmt: skip
-    seconds = float(score.tempo_map.seconds(score.end_ticks()))
-    bpm = score.end_ticks() / score.ppq / max(seconds, 1e-3) * 60
-    repairs = score.repairs or ("The file was read by the mending reader.",)
-    return _assemble(tables, BarGrid.from_score(score), seconds, bpm, repairs)
-
-
-def _metre_grid(signatures: list[tuple[float, int, int]]) -> BarGrid:
-    from midi.clock import TempoMap  # noqa: PLC0415
-    from midi.note import Score, TimeSignature  # noqa: PLC0415
-
-    marks = tuple(TimeSignature(round(t), n, d) for t, n, d in signatures) or (TimeSignature(),)
-    return BarGrid.from_score(Score((), TempoMap(GRID_PER_BEAT), marks))
-
-
-def _assemble(
-    tables: list[tuple[str, int, bool, NDArray, NDArray, NDArray, NDArray]],
-    grid: BarGrid,
-    seconds: float,
-    bpm: float,
-    repairs: tuple[str, ...] = (),
-) -> _Read:
-    """Note table of all parts by onset, on a grid whose origin is the first bar line with music."""
-    pieces, parts = [], []
-    for name, program, is_drum, onset, end, pitch, velocity in tables:
-        notes = np.zeros(len(onset), dtype=GRID_NOTE)
-        notes["onset_ticks"] = np.round(onset)
-        notes["duration_ticks"] = np.maximum(np.round(end) - notes["onset_ticks"], 1)
-        notes["pitch"], notes["velocity"], notes["part"] = pitch, velocity, len(parts)
-        if is_drum:
-            mapped = np.array([drum_pitch(int(p)) or 0 for p in pitch], dtype=np.uint8)
-            notes["pitch"] = mapped
-            notes = notes[mapped > 0]
-        if len(notes):
-            instrument = instrument_class(program, is_drum=is_drum)
-            parts.append(CorpusPart(name, instrument, len(notes), round(float(notes["pitch"].mean()), 2)))
-            pieces.append(notes)
-    table = np.concatenate(pieces) if pieces else np.zeros(0, dtype=GRID_NOTE)
-    table = table[np.lexsort((table["part"], table["pitch"], table["onset_ticks"]))]
-    return _Read(table, grid, tuple(parts), seconds, bpm, repairs)
-
-
-def _beat_annotation(path: Path) -> tuple[NDArray[np.float64], NDArray[np.intp]] | None:
-    """Beat times in seconds and the indexes of downbeats, where a sidecar holds them."""
-    sidecar = path.with_name(BEAT_SIDECAR)
-    if not sidecar.is_file():
-        return None
-    try:
-        table = np.loadtxt(sidecar, ndmin=2)
-    except ValueError:
-        return None
-    if table.shape[0] < 8 or table.shape[1] < 3 or np.any(np.diff(table[:, 0]) <= 0):
-        return None
-    downbeats = np.flatnonzero(table[:, 2] == 1)
-    return (table[:, 0], downbeats) if len(downbeats) > 1 else None
-
-
-def _tempo_map(tempos: Iterator[object], ppq: int) -> Callable[[NDArray], NDArray]:
-    from midi.clock import TempoMap  # noqa: PLC0415
-
-    changes = {int(t.time): float(t.qpm) for t in tempos}  # type: ignore[attr-defined]
-    changes.setdefault(0, 120.0)
-    return TempoMap(ppq, tuple(sorted(changes.items()))).seconds
-
-
-def _extrapolate(seconds: NDArray, beats_s: NDArray) -> NDArray:
-    """Fractional beat index of each time; beyond the annotation the outer beats go on."""
-    inner = np.interp(seconds, beats_s, np.arange(len(beats_s)))
-    first, last = beats_s[1] - beats_s[0], beats_s[-1] - beats_s[-2]
-    before = np.minimum(seconds - beats_s[0], 0) / first
-    after = np.maximum(seconds - beats_s[-1], 0) / last
-    return inner + before + after
+        for draft in (table, index):
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+        reason = error.strerror or error
+        hint = "Free some space or choose another folder." if error.errno == errno.ENOSPC else ""
+        raise UserError(f"The corpus cannot be written to {out}: {reason}.", hint) from error

@@ -15,21 +15,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from midi.note import Note, NoteArray, Part, Score
+from midi.bars import GRID_PER_BEAT, MAX_BAR_TICKS, BarGrid
+from midi.note import DRUM_CHANNEL, NoteArray, Part, Score
 
-GRID_PER_BEAT = 24
-"""Grid ticks a quarter note: divides evenly into 16ths, triplets and MIDI clock (24 ppq)."""
-
-MAX_BAR_TICKS = 192
-"""Longest bar of the grid (8 beats); longer metres are split, so that a step never exceeds it."""
-
-_FOREVER = 1 << 40
+__all__ = [
+    "CLASS_PROGRAMS", "DRUMS", "DRUM_HIGH", "DRUM_LOW", "DURATION_TICKS", "EVENT_DTYPE", "FIELD_SIZES",
+    "GRID_PER_BEAT", "INSTRUMENT_NAMES", "LONG_NOTE_TICKS", "MAX_BAR_TICKS", "NO_DURATION", "NO_INSTRUMENT",
+    "NO_PITCH", "NO_VELOCITY", "N_INSTRUMENTS", "OPEN_DURATION", "PREDICTED", "VELOCITY_STEP", "BarGrid",
+    "EventStream", "Events", "Field", "Role", "Rows", "bar_events", "close_human_notes", "decode",
+    "drum_pitch", "duration_bin", "encode", "events_score", "instrument_class", "note_events",
+    "release_events", "score_events", "sort_events", "start_row", "velocity_of_bin", "vocabulary_hash",
+]  # fmt: skip
 
 LONG_NOTE_TICKS = GRID_PER_BEAT
 """A human note held longer than this gets a release row."""
@@ -64,10 +65,10 @@ class Field(IntEnum):
 
 
 DURATION_TICKS = np.array(
-    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 22, 24, 30, 36, 42, 48, 60, 72, 84, 96]
-    + [120, 144, 168, 192, 240, 288, 384],
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 22, 24, 30, 36, 42, 48, 60, 72, 84, 96,
+     120, 144, 168, 192, 240, 288, 384],
     dtype=np.int64,
-)
+)  # fmt: skip
 """The 32 durations of the vocabulary: exact for short ones, then about five an octave."""
 
 OPEN_DURATION = len(DURATION_TICKS)
@@ -139,62 +140,6 @@ def vocabulary_hash() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class BarGrid:
-    """Bar lines on the grid.
-
-    Attributes:
-        changes: ``(tick, bar_ticks)`` pairs, ticks ascending; each entry starts a bar. Before the
-            first entry, bars of its length are continued backwards, so any tick has a bar.
-    """
-
-    changes: tuple[tuple[int, int], ...] = ((0, 4 * GRID_PER_BEAT),)
-
-    @classmethod
-    def from_score(cls, score: Score) -> BarGrid:
-        """Bar lines of a score's time signatures."""
-        changes = []
-        for signature in score.time_signatures:
-            bar_ticks = max(1, round(signature.bar_beats() * GRID_PER_BEAT))
-            while bar_ticks > MAX_BAR_TICKS:
-                bar_ticks = -(-bar_ticks // 2)
-            changes.append((round(signature.ticks * GRID_PER_BEAT / score.ppq), bar_ticks))
-        # A later signature at the same tick replaces the earlier one.
-        return cls(tuple(sorted(dict(changes).items()))) if changes else cls()
-
-    @classmethod
-    def from_downbeats(cls, downbeat_ticks: Iterable[int]) -> BarGrid:
-        """Bar lines at given ticks; the last bar's length goes on."""
-        lines = sorted(set(downbeat_ticks))
-        changes: list[tuple[int, int]] = []
-        for line, following in zip(lines[:-1], lines[1:], strict=True):
-            length = min(following - line, MAX_BAR_TICKS)
-            if not changes or changes[-1][1] != length or (line - changes[-1][0]) % length:
-                changes.append((line, length))
-        return cls(tuple(changes)) if changes else cls()
-
-    def start_and_length(self, ticks: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First tick and length of the bar around each tick; shapes are kept."""
-        at = np.asarray(ticks, dtype=np.int64)
-        table = np.array(self.changes, dtype=np.int64)
-        index = np.maximum(np.searchsorted(table[:, 0], at, side="right") - 1, 0)
-        origin, length = table[index, 0], table[index, 1]
-        start = origin + (at - origin) // length * length
-        ends = np.append(table[1:, 0], _FOREVER)[index]
-        return start, np.minimum(length, ends - start)
-
-    def lines(self, from_tick: int, to_tick: int) -> list[tuple[int, int]]:
-        """``(tick, bar_ticks)`` of every bar line in ``[from_tick, to_tick)``."""
-        found = []
-        start, length = (int(x) for x in self.start_and_length(from_tick))
-        tick = start if start >= from_tick else start + length
-        while tick < to_tick:
-            _, length = self.start_and_length(tick)
-            found.append((tick, int(length)))
-            tick += int(length)
-        return found
-
-
 def instrument_class(program: int, *, is_drum: bool = False) -> int:
     """Instrument class 0–15 of a General MIDI program."""
     if is_drum:
@@ -250,15 +195,20 @@ def bar_events(grid: BarGrid, from_tick: int, to_tick: int) -> Events:
 
 
 def sort_events(events: Events) -> Events:
-    """Canonical order (stream tick, role, instrument, pitch) with exact doubles removed."""
-    keys = tuple(events[name] for name in ("onset_ticks", "pitch", "instrument", "role", "ticks"))
-    ordered = events[np.lexsort(keys)]
-    if len(ordered) < 2:
-        return ordered
-    same = np.ones(len(ordered) - 1, dtype=bool)
+    """Canonical order with doubles removed, the same for the same events in any order.
+
+    Sorted by stream tick, role, instrument, pitch and onset. Of several events alike in the first four,
+    the one of earliest onset, longest duration and highest velocity is kept.
+    """
+    names = ("onset_ticks", "pitch", "instrument", "role", "ticks")
+    keys = (-events["velocity"], -events["duration_ticks"], *(events[name] for name in names))
+    ordered: Events = events[np.lexsort(keys)]
+    is_first = np.zeros(len(ordered), dtype=bool)
+    is_first[:1] = True
     for name in ("ticks", "role", "instrument", "pitch"):
-        same &= ordered[name][1:] == ordered[name][:-1]
-    return ordered[np.concatenate([[True], ~same])]
+        is_first[1:] |= ordered[name][1:] != ordered[name][:-1]
+    unique: Events = ordered[is_first]
+    return unique
 
 
 def duration_bin(duration_ticks: ArrayLike) -> NDArray[np.int64]:
@@ -313,94 +263,129 @@ def encode(events: Events, grid: BarGrid, from_tick: int) -> Rows:
 
 
 def decode(rows: Rows, grid: BarGrid, from_tick: int) -> Events:
-    """Events of rows; what the vocabulary cannot tell is rounded to its bin.
+    """Events of rows, one a row; what the vocabulary cannot tell is rounded to its bin.
 
-    Human durations are open in rows; they are given back as 0 here and closed by
-    :func:`close_human_notes` where release rows allow it.
+    Human durations are open in rows and 0 here; :func:`close_human_notes` ends them. The onset of a human
+    event is found within the bar in which it became known or the one before, so the lag must be shorter
+    than a bar.
+
+    Args:
+        rows: int16 ``[rows, fields]``.
+        grid: Bar lines.
+        from_tick: Stream tick of the row before the first.
     """
-    events = np.zeros(len(rows), dtype=EVENT_DTYPE)
     columns = rows.astype(np.int64)
-    ticks = from_tick + np.cumsum(columns[:, Field.DELTA])
     role = columns[:, Field.ROLE]
-    events["ticks"], events["role"] = ticks, role
-    has_pitch = np.isin(role, (Role.HUMAN, Role.PARTNER, Role.RELEASE))
-    is_drum = columns[:, Field.INSTRUMENT] == DRUMS
+    is_note = (role == Role.HUMAN) | (role == Role.PARTNER)
+    has_pitch = is_note | (role == Role.RELEASE)
+    events = np.zeros(len(rows), dtype=EVENT_DTYPE)
+    events["ticks"] = from_tick + np.cumsum(columns[:, Field.DELTA])
+    events["role"] = role
     events["instrument"] = np.where(has_pitch, columns[:, Field.INSTRUMENT], 0)
-    pitch = np.where(is_drum, columns[:, Field.PITCH] - 128 + DRUM_LOW, columns[:, Field.PITCH])
+    is_drum = columns[:, Field.INSTRUMENT] == DRUMS
+    pitch = columns[:, Field.PITCH] - np.where(is_drum, 128 - DRUM_LOW, 0)
     events["pitch"] = np.where(has_pitch, pitch, 0)
-    known = columns[:, Field.DURATION] < OPEN_DURATION
-    events["duration_ticks"] = np.where(
-        known, DURATION_TICKS[np.where(known, columns[:, Field.DURATION], 0)], 0
-    )
-    velocity = velocity_of_bin(columns[:, Field.VELOCITY])
-    events["velocity"] = np.where(np.isin(role, (Role.HUMAN, Role.PARTNER)), velocity, 0)
-    start, _ = grid.start_and_length(ticks)
-    onset = start + columns[:, Field.POSITION]
-    late = onset > ticks  # the onset lies in the bar before the one in which it became known
-    before, _ = grid.start_and_length(start - 1)
-    onset = np.where(late, before + columns[:, Field.POSITION], onset)
-    events["onset_ticks"] = np.where(np.isin(role, (Role.HUMAN, Role.RELEASE)), onset, ticks)
+    events["duration_ticks"] = np.append(DURATION_TICKS, [0, 0])[columns[:, Field.DURATION]]
+    events["velocity"] = np.where(is_note, velocity_of_bin(columns[:, Field.VELOCITY]), 0)
+    is_human = (role == Role.HUMAN) | (role == Role.RELEASE)
+    ticks = events["ticks"].astype(np.int64)
+    events["onset_ticks"] = np.where(is_human, _onsets(ticks, columns[:, Field.POSITION], grid), ticks)
     return events
 
 
-def close_human_notes(events: Events, end_ticks: int) -> Events:
+def _onsets(ticks: NDArray[np.int64], position: NDArray[np.int64], grid: BarGrid) -> NDArray[np.int64]:
+    """Last tick not after each stream tick at the given position of its bar or the bar before."""
+    start, _ = grid.start_and_length(ticks)
+    before, _ = grid.start_and_length(start - 1)
+    return np.where(start + position > ticks, before, start) + position
+
+
+def close_human_notes(events: Events) -> Events:
     """Give human notes a duration: to their release, else one beat at most.
 
     A note without a release row was, by definition, no longer than :data:`LONG_NOTE_TICKS`; it is
-    ended by the next human note if that comes earlier.
+    ended by the next human onset if that comes earlier. A release belongs to the last note of its
+    instrument and pitch before it. Other events, and the order, are kept.
     """
     closed = events.copy()
     human = np.flatnonzero(closed["role"] == Role.HUMAN)
-    onsets = closed["onset_ticks"][human]
-    releases = closed[closed["role"] == Role.RELEASE]
-    for index in human:
-        onset, pitch = int(closed["onset_ticks"][index]), closed["pitch"][index]
-        own = releases[(releases["pitch"] == pitch) & (releases["onset_ticks"] > onset)]
-        again = closed[human][(closed["pitch"][human] == pitch) & (onsets > onset)]
-        limit = int(again["onset_ticks"].min()) if len(again) else end_ticks
-        if len(own) and int(own["onset_ticks"].min()) <= limit:
-            duration = int(own["onset_ticks"].min()) - onset
-        else:
-            later = onsets[onsets > onset]
-            duration = min(LONG_NOTE_TICKS, int(later.min()) - onset) if len(later) else LONG_NOTE_TICKS
-        closed["duration_ticks"][index] = max(duration, 1)
+    release = np.flatnonzero(closed["role"] == Role.RELEASE)
+    onsets = np.unique(closed["onset_ticks"][human])
+    following = np.append(onsets, onsets[-1:] + LONG_NOTE_TICKS)
+    onset = closed["onset_ticks"][human]
+    duration = np.minimum(following[np.searchsorted(onsets, onset) + 1] - onset, LONG_NOTE_TICKS)
+    # Per instrument and pitch, notes and releases by time; a release just after a note is its own.
+    both = np.concatenate([human, release])
+    rank = np.where(closed["role"][both] == Role.RELEASE, 0, 1)  # an old note ends before a new one begins
+    voice = closed["instrument"][both].astype(np.int64) * 128 + closed["pitch"][both]
+    order = np.lexsort((rank, closed["onset_ticks"][both], voice))
+    first, second = order[:-1], order[1:]
+    is_pair = (voice[first] == voice[second]) & (rank[first] == 1) & (rank[second] == 0)
+    notes, ends = first[is_pair], second[is_pair]
+    duration[notes] = closed["onset_ticks"][both[ends]] - closed["onset_ticks"][both[notes]]
+    closed["duration_ticks"][human] = duration
     return closed
 
 
 def score_events(score: Score, human_parts: Iterable[int], *, lag_ticks: int = 0) -> Events:
-    """All events of a score in canonical order, bar lines from the first bar to the last note."""
+    """All events of a score in canonical order, bar lines from tick 0 to the last event.
+
+    Args:
+        score: Any ppq; times are rounded to the grid.
+        human_parts: Indexes of the parts that the human plays; the others are the partner's.
+        lag_ticks: Delay of the human's events in grid ticks.
+    """
     human = set(human_parts)
-    grid = BarGrid.from_score(score)
     pieces = []
     for index, part in enumerate(score.parts):
         instrument = instrument_class(part.program, is_drum=part.is_drum)
-        role = Role.HUMAN if index in human else Role.PARTNER
-        lag = lag_ticks if index in human else 0
-        events = note_events(part.notes, score.ppq, role, instrument, lag_ticks=lag)
-        pieces.append(events)
-        if index in human:
-            pieces.append(release_events(events))
+        if index not in human:
+            pieces.append(note_events(part.notes, score.ppq, Role.PARTNER, instrument))
+            continue
+        played = note_events(part.notes, score.ppq, Role.HUMAN, instrument, lag_ticks=lag_ticks)
+        pieces += [played, release_events(played)]
     last = max((int(p["ticks"].max()) for p in pieces if len(p)), default=0)
-    pieces.append(bar_events(grid, 0, last + 1))
+    pieces.append(bar_events(BarGrid.from_score(score), 0, last + 1))
     return sort_events(np.concatenate(pieces))
 
 
-def events_score(events: Events, grid: BarGrid, like: Score) -> Score:
-    """A score of the note events: one part for the human, one for each partner instrument."""
-    scale = like.ppq // GRID_PER_BEAT
+def events_score(events: Events, like: Score) -> Score:
+    """A score of note events: one part for each instrument of the human, then of the partner.
+
+    Human notes of unknown duration are closed by :func:`close_human_notes`.
+
+    Args:
+        events: Grid ticks from 0; other roles than notes and releases are passed over.
+        like: Score whose ppq, tempo and metre are taken over.
+    """
+    is_open = (events["role"] == Role.HUMAN) & (events["duration_ticks"] == 0)
+    events = np.where(is_open, close_human_notes(events), events)
     parts = []
     for role in (Role.HUMAN, Role.PARTNER):
         mine = events[events["role"] == role]
-        for instrument in np.unique(mine["instrument"]).tolist():
-            notes = [
-                Note(int(e["onset_ticks"]) * scale, max(1, int(e["duration_ticks"])) * scale, int(e["pitch"]),
-                     int(e["velocity"]), 9 if instrument == DRUMS else 0)
-                for e in mine[mine["instrument"] == instrument]
-            ]  # fmt: skip
-            name = f"{role.name.lower()} {INSTRUMENT_NAMES[instrument]}"
-            program = CLASS_PROGRAMS[instrument]
-            parts.append(Part(name, NoteArray.from_notes(notes), program, is_drum=instrument == DRUMS))
+        parts += [
+            _part(mine[mine["instrument"] == instrument], role, instrument, like.ppq)
+            for instrument in np.unique(mine["instrument"]).tolist()
+        ]
     return Score(tuple(parts), like.tempo_map, like.time_signatures)
+
+
+def _part(events: Events, role: Role, instrument: int, ppq: int) -> Part:
+    """Note events of one role and instrument as a part in canonical order."""
+    is_drum = instrument == DRUMS
+    onset, end = (
+        np.round(ticks * (ppq / GRID_PER_BEAT)).astype(np.int64)
+        for ticks in (events["onset_ticks"], events["onset_ticks"] + events["duration_ticks"])
+    )
+    notes = NoteArray(
+        onset,
+        np.maximum(end - onset, 1),
+        events["pitch"].astype(np.uint8),
+        events["velocity"].astype(np.uint8),
+        np.full(len(events), DRUM_CHANNEL if is_drum else 0, dtype=np.uint8),
+    )
+    name = f"{role.name.lower()} {INSTRUMENT_NAMES[instrument]}"
+    return Part(name, notes.sorted(), CLASS_PROGRAMS[instrument], is_drum)
 
 
 class EventStream:

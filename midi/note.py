@@ -95,6 +95,8 @@ class NoteArray:
         columns = (getattr(self, f.name).tolist() for f in fields(self))
         return (Note(*row) for row in zip(*columns, strict=True))
 
+    __hash__ = None  # type: ignore[assignment]  # arrays can change, so nothing may be filed under them
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NoteArray):
             return NotImplemented

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from midi.errors import UserError
 from midi.note import DRUM_CHANNEL, NoteArray
@@ -29,6 +30,16 @@ CONSONANT_INTERVALS = frozenset({0, 3, 4, 7, 8, 9})
 # Organization in a Spatial Representation of Musical Keys"; correlated as in Krumhansl 1990, chapter 4.
 _MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+
+
+def _normal(profile: tuple[float, ...]) -> list[NDArray[np.float64]]:
+    """A profile at mean 0 and length 1 on each of the 12 tonics."""
+    centered = np.array(profile) - np.mean(profile)
+    return [np.roll(centered / np.linalg.norm(centered), tonic) for tonic in range(12)]
+
+
+_KEY_PROFILES = np.array(_normal(_MAJOR_PROFILE) + _normal(_MINOR_PROFILE))
+"""Major keys from C, then minor keys from C; ``[24, 12]``."""
 
 _QUALITIES: dict[str, tuple[tuple[int, ...], str]] = {
     "maj": ((0, 4, 7), ""),
@@ -169,17 +180,18 @@ def estimate_key(notes: NoteArray) -> Key | None:
     Drums are left out. None where nothing pitched sounds or all pitch classes sound equally long.
     """
     pitched = notes.channel != DRUM_CHANNEL
-    weights = np.bincount(
-        notes.pitch[pitched] % 12, weights=notes.duration_ticks[pitched].astype(np.float64), minlength=12
-    )
-    if np.ptp(weights) == 0:
-        return None
-    fits = [
-        (float(np.corrcoef(np.roll(profile, tonic), weights)[0, 1]), Key(tonic, is_minor))
-        for is_minor, profile in ((False, _MAJOR_PROFILE), (True, _MINOR_PROFILE))
-        for tonic in range(12)
-    ]
-    return max(fits, key=lambda fit: fit[0])[1]
+    return estimate_keys(
+        np.bincount(notes.pitch[pitched] % 12, weights=notes.duration_ticks[pitched], minlength=12)[None]
+    )[0]
+
+
+def estimate_keys(weights: ArrayLike) -> list[Key | None]:
+    """The key of each row of pitch class weights ``[pieces, 12]``, as :func:`estimate_key` finds it."""
+    table = np.asarray(weights, dtype=np.float64)
+    # The weights' own spread scales all correlations alike, so the best one is found without it.
+    best = np.argmax((table - table.mean(axis=1, keepdims=True)) @ _KEY_PROFILES.T, axis=1)
+    is_flat = np.ptp(table, axis=1) == 0
+    return [None if f else Key(int(i) % 12, int(i) >= 12) for i, f in zip(best, is_flat, strict=True)]
 
 
 def parse_chord(label: str) -> Chord:
