@@ -104,7 +104,7 @@ def train_chorales(
     task = ChoraleTask(config, train, valid)
     loop = LoopConfig(
         run_dir, max_minutes=minutes, learning_rate=1e-3, warmup_steps=100, final_fraction=0.02,
-        ema_half_life_steps=100, eval_every_steps=400, checkpoint_every_s=120, device=device,
+        ema_half_life_steps=400, eval_every_steps=200, checkpoint_every_s=120, device=device,
     )  # fmt: skip
     fitted = fit(task, loop, resume=True, report=report)
     if fitted.interrupted:
