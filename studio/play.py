@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -15,19 +16,21 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from midi.errors import UserError
-from midi.files import read
+from midi.files import read, write
 from midi.messages import InputQueue
 from midi.ports import MidiSystem, find_system
 from midi.systemclock import SystemClock
+from studio import settings
 from studio.live.conductor import Conductor, ConductorConfig
 from studio.live.display import REFRESH_S, LiveDisplay, Status
 from studio.live.engine import ClockInput, Engine
 from studio.live.fileplayer import FilePlayer, player_part
 from studio.live.keyboard import HELP, ComputerKeys, KeyCommand, raw_terminal
-from studio.live.messages import Mode, Panic, SetMode, SetTempo, Snapshot
+from studio.live.messages import Actions, Input, Mode, Panic, SetMode, SetTempo, Snapshot
 from studio.live.meters import Percentiles
 from studio.live.metronome import Metronome
 from studio.live.planner import ModelHealth, ModelState, NoPlanner, Planner, PlannerLike, PlannerSpec
+from studio.live.session import TakeHeader, TakeRecorder, load_take, new_session_folder
 from studio.live.wiring import Ports
 from studio.live.worker import ModelProcess
 from studio.partners import RULES, load_partner
@@ -177,6 +180,45 @@ def _signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class _Recording:
+    """The take of one performance; an empty one is not kept."""
+
+    def __init__(self, folder: Path, header: TakeHeader) -> None:
+        self._recorder = TakeRecorder(folder, header)
+        self._folder = folder
+        self.path: Path | None = None
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with writing; empty while all is well."""
+        return self._recorder.problem
+
+    def record(self, now_s: float, inputs: Sequence[Input], actions: Actions) -> None:
+        """Take one step in."""
+        self._recorder.record(now_s, inputs, actions)
+
+    def close(self) -> None:
+        """Put everything on disk."""
+        self.path = self._recorder.close()
+
+    def outputs(self, *, has_notes: bool) -> dict[str, str]:
+        """The take, and the same as a MIDI file beside it; without notes both are removed.
+
+        Raises:
+            UserError: The MIDI file cannot be written; the take is there.
+        """
+        if self.path is None:
+            return {}
+        if not has_notes:
+            with suppress(OSError):
+                self.path.unlink()
+                self._folder.rmdir()
+            return {}
+        midi = self.path.with_name("take.mid")
+        write(midi, load_take(self.path).score())
+        return {"take": str(self.path), "midi": str(midi)}
+
+
 class _Show:
     """One performance of the program: what is wired, what is shown, when it ends."""
 
@@ -217,12 +259,18 @@ class _Show:
 
     def begin(self, planner: Planner) -> None:
         """Open sound and take, and start the engine."""
+        options = self.options
+        created = datetime.now().isoformat(timespec="seconds")
+        header = TakeHeader(created, options.model or "", options.mode.value, options.seed, self._config.bpm)
+        folder = new_session_folder(options.out_dir or settings.takes_folder(), datetime.now())
+        self._recording = _Recording(folder, header)
         self.engine = Engine(
             Conductor(self._config),
             planner,
             self._clock,
             queue=self._queue,
             sinks=[output.sink for output in self._ports.outputs],
+            recorder=self._recording,
             clock_input=ClockInput() if self.options.clock == "midi" else None,
             watcher=self._ports,
             metronome=Metronome(self._config.grid) if self.options.metronome else None,
@@ -321,7 +369,8 @@ class _Show:
         meters, health = self.engine.meters(), self.engine.model_health()
         late = meters.port_lateness
         is_early = self._clock.now_s() - self._start_s < START_SENTENCES_S
-        sentence = self.engine.sentence() or (self._sentences[-1] if is_early and self._sentences else "")
+        sentence = self.engine.sentence() or self._recording.problem
+        sentence = sentence or (self._sentences[-1] if is_early and self._sentences else "")
         return Status(
             input_name=self._input_name(),
             output_name=self._ports.output_name() or "none",
@@ -345,8 +394,14 @@ class _Show:
     def summary(self) -> dict[str, object]:
         """What came of it; the engine has stopped."""
         snapshot, meters, health = self.engine.snapshot(), self.engine.meters(), self.engine.model_health()
-        fault = self.engine.fault
+        fault, outputs = self.engine.fault, dict[str, str]()
         problems = [*self._sentences]
+        problems += [self._recording.problem] if self._recording.problem else []
+        has_notes = snapshot.counts.player_notes + snapshot.counts.partner_notes > 0
+        try:
+            outputs = self._recording.outputs(has_notes=has_notes)
+        except UserError as error:
+            problems.append(str(error))
         problems += [f"{health.sentence} {health.hint}".strip()] if health.sentence else []
         problems += [f"{type(fault).__name__}: {fault}"] if fault is not None else []
         late = meters.port_lateness
@@ -359,6 +414,7 @@ class _Show:
             "beats": round(snapshot.beat, 3),
             "seconds": round(self._end_s - self._start_s, 3),
             **_counted(snapshot),
+            "refused_messages": self._queue.n_refused,
             "hanging_notes": meters.hanging_notes,
             "plans": meters.plan_latency.count,
             "plan_latency_ms": round(meters.plan_latency.p95_ms, 1),
@@ -367,10 +423,12 @@ class _Show:
             "port_late_ms": None
             if late is None
             else {"p50": late.p50_ms, "p99": late.p99_ms, "max": late.max_ms},
+            "port_dropped": self._ports.dropped(),
             "priority": meters.priority,
             "model_restarts": health.restarts,
             "stopped_by": self._stopped_by,
             "problems": problems,
+            "outputs": outputs,
         }
 
 

@@ -381,6 +381,8 @@ class Engine:
             self.step(now_s)
             due_s = self._clock.now_s() + STEP_S
             self._is_stopping.wait(STEP_S)
+        # What was sent before the stop still counts.
+        self.step(self._clock.now_s())
 
     def _silence(self) -> None:
         """Every off that is owed, and then silence by force, each whatever fails before."""

@@ -48,6 +48,7 @@ class Ports:
         self._guard = LoopbackGuard()
         self._watcher = PortWatcher(system)
         self._wants_any_input = False
+        self._n_dropped = 0
         self.inputs: list[InputPort] = []
         self.outputs: list[_Output] = []
         self.sentences: list[str] = []
@@ -127,8 +128,13 @@ class Ports:
         found = [out.scheduler.lateness() for out in self.outputs]
         return max(found, key=lambda late: late.p99_ms) if found else None
 
+    def dropped(self) -> int:
+        """Notes that were so late that they were not sent."""
+        return self._n_dropped + sum(out.scheduler.n_stale for out in self.outputs)
+
     def close(self) -> None:
         """Silence and close everything, each whatever the others do; calling it again does nothing."""
+        self._n_dropped = self.dropped()
         tasks: list[Callable[[], None]] = [port.close for port in self.inputs]
         for out in self.outputs:
             tasks += [out.scheduler.close, out.port.close]
