@@ -61,6 +61,10 @@ class PlanBook:
                 tick = end
         return tick
 
+    def gap_end(self, tick: int, until_tick: int) -> int:
+        """Where planning begins again after an unplanned ``tick``, at most ``until_tick``."""
+        return min([until_tick, *(start for start, _ in self._covered if start > tick)])
+
     def asked_to(self) -> int:
         """How far plans reach, those under way included; 0 when there are none."""
         under_way = self.in_flight

@@ -176,7 +176,8 @@ class Planning:
         usable_s = moment.now_s + min(book.expected_latency_s, self._lookahead() * tick_s)
         usable = math.ceil(moment.transport.ticks_at(usable_s) + self._min_commit(moment) - _EPS)
         self._settle(min(usable, self._limit()))
-        from_tick = max(book.frontier, usable, span.from_tick)
+        # Where nothing is planned until then, whole 16ths are left to the rules.
+        from_tick = max(book.frontier, usable // STEP_TICKS * STEP_TICKS, span.from_tick)
         rows, context_tick = self.context.rows(from_tick, hears_human=self.steering.hears_human)
         self._number += 1
         request = PlanRequest(
@@ -257,7 +258,8 @@ class Planning:
         is_over = moment.transport.seconds_at(end) < moment.now_s
         if self.config.fallback == "rules" and self.policy.plays_without_model and not is_over:
             heard = self.context.heard_events(_HEARD_FOR_RULES)
-            notes = rule_notes(heard, self.config.grid, self.book.frontier, end, self.steering)
+            until = self.book.gap_end(self.book.frontier, end)
+            notes = rule_notes(heard, self.config.grid, self.book.frontier, until, self.steering)
         self._settle(end, notes)
 
 
