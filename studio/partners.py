@@ -37,7 +37,6 @@ class Partner:
     """A partner ready to play in this process; ``planner`` is None where rules play alone."""
 
     name: str
-    folder: Path | None = None
     planner: PlannerLike | None = None
 
 
@@ -63,7 +62,7 @@ def find_partner(model: str | None) -> Path | None:
 
 
 def load_partner(model: str | None, device: str = "auto") -> Partner:
-    """Load a partner into this process, on one thread. ``auto`` is the CPU: plans are small.
+    """Load a partner into this process, on one thread.
 
     Raises:
         UserError: The bundle isn't there, or can't be used.
@@ -73,20 +72,29 @@ def load_partner(model: str | None, device: str = "auto") -> Partner:
         return Partner("rules")
     from models.sequence.player import Player  # noqa: PLC0415 - loads torch
 
-    planner = Player.load(folder, device="cpu" if device == "auto" else device, threads=1)
-    planner.plan(warm_up_request())
-    return Partner(folder.parent.name if model is None else str(model), folder, planner)
+    player = Player.load(folder, device=device, threads=1)
+    player.plan(warm_up_request())
+    return Partner(player.name, player)
 
 
-def plan_latency_ms(partner: Partner, device: str = "auto") -> float:
-    """The 95th percentile of the time that a plan takes here: measured once, then remembered."""
-    if partner.planner is None or partner.folder is None:
+def plan_latency_ms(model: str | None, device: str = "auto") -> float:
+    """The 95th percentile of the time that a plan takes here: measured once, then remembered.
+
+    Measured with a partner of its own, since what a partner has read before may show in the last bits
+    of what it plays.
+
+    Raises:
+        UserError: The bundle isn't there, or can't be used.
+    """
+    folder = find_partner(model)
+    if folder is None:
         return 0.0
     shelf = settings.cache_folder() / "plan_latency.json"
-    key = _key(partner.folder, device)
+    key = _key(folder, device)
     known = _remembered(shelf)
     if key not in known:
-        known[key] = round(_measure_ms(partner.planner), 1)
+        planner = load_partner(model, device).planner
+        known[key] = 0.0 if planner is None else round(_measure_ms(planner), 1)
         with suppress(UserError):  # a figure that can't be kept is measured again next time
             write_bytes(settings.made_folder(shelf.parent) / shelf.name, json.dumps(known, indent=1).encode())
     return known[key]

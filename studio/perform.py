@@ -81,10 +81,10 @@ def perform(options: PerformOptions, progress: Progress | None = None) -> dict[s
         UserError: The file has no music, the bundle can't be used, or the folder can't be written to.
     """
     piece = prepare(read(options.file), options.part, options.tempo_bpm)
-    partner = load_partner(options.model, options.device)
     latency_ms = options.plan_latency_ms
     if latency_ms is None:
-        latency_ms = plan_latency_ms(partner, options.device)
+        latency_ms = plan_latency_ms(options.model, options.device)
+    partner = load_partner(options.model, options.device)
     settings.made_folder(options.out)
     conductor = Conductor(_config(options, piece))
     run, take = _record(conductor, piece, partner, latency_ms, options, progress)

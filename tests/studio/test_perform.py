@@ -60,7 +60,7 @@ def silence(request, monkeypatch):
 @pytest.fixture
 def planner(monkeypatch):
     fake = ChordPlanner()
-    monkeypatch.setattr(program, "load_partner", lambda *_: Partner("fake", Path("fake"), fake))
+    monkeypatch.setattr(program, "load_partner", lambda *_: Partner("fake", fake))
     return fake
 
 
@@ -265,27 +265,28 @@ def test_ten_thousand_keys_at_once_are_survived(tmp_path, planner):
 
 def test_the_latency_is_measured_once_and_remembered(tmp_path, monkeypatch, antiphon_home):
     asked = ChordPlanner()
-    partner = Partner("fake", tmp_path, asked)
-    first = partners.plan_latency_ms(partner)
+    monkeypatch.setattr(partners, "find_partner", lambda _: tmp_path)
+    monkeypatch.setattr(partners, "load_partner", lambda *_: Partner("fake", asked))
+    first = partners.plan_latency_ms("fake")
     n_asked = len(asked.requests)
     assert first == 10.0
     assert n_asked > 10
-    assert partners.plan_latency_ms(partner) == first
+    assert partners.plan_latency_ms("fake") == first
     assert len(asked.requests) == n_asked
     (antiphon_home / "cache" / "plan_latency.json").write_text("not json")
-    assert partners.plan_latency_ms(partner) == first
+    assert partners.plan_latency_ms("fake") == first
     assert len(asked.requests) == 2 * n_asked
 
 
 def test_rules_take_no_time():
-    assert partners.plan_latency_ms(Partner("rules")) == 0
+    assert partners.plan_latency_ms("none") == 0
 
 
 def test_what_is_heard_pairs_up(short, planner):
     piece = prepare(midi.read(short))
     run = program._play(
         program.Conductor(program._config(options(short, Path()), piece)),
-        piece, Partner("fake", Path(), planner), 50.0,
+        piece, Partner("fake", planner), 50.0,
     )  # fmt: skip
     notes, n_hanging = heard_notes(run.sounds)
     assert n_hanging == 0
