@@ -125,7 +125,9 @@ def _chain(heard: Events, grid: BarGrid, key: Key, slot_start: int, from_tick: i
         slots.insert(0, next(_slots(grid, slots[0][0] - 1, slots[0][0])))
     chords: list[_Triad] = []
     for start, length in slots:
+        bar_start = int(grid.start_and_length(start)[0])
         weights = _evidence(heard, grid, start, start + length)
+        weights = weights + 0.5 * _evidence(heard, grid, bar_start, start)  # one chord a bar is likeliest
         if start >= from_tick:  # nothing heard here yet: the last moments hint at it
             weights = weights + 0.3 * _evidence(heard, grid, from_tick - length, from_tick)
         chords.append(_best_chord(weights, key, chords[-1] if chords else None))
