@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from midi.errors import UserError
-from midi.files import read, write
+from midi.files import read
 from midi.messages import InputQueue
 from midi.ports import MidiSystem, find_system
 from midi.systemclock import SystemClock
@@ -26,11 +26,13 @@ from studio.live.display import REFRESH_S, LiveDisplay, Status
 from studio.live.engine import ClockInput, Engine
 from studio.live.fileplayer import FilePlayer, player_part
 from studio.live.keyboard import HELP, ComputerKeys, KeyCommand, raw_terminal
-from studio.live.messages import Actions, Input, Mode, Panic, SetMode, SetTempo, Snapshot
+from studio.live.messages import Mode, Panic, SetMode, SetTempo
 from studio.live.meters import Percentiles
 from studio.live.metronome import Metronome
 from studio.live.planner import ModelHealth, ModelState, NoPlanner, Planner, PlannerLike, PlannerSpec
-from studio.live.session import TakeHeader, TakeRecorder, load_take, new_session_folder
+from studio.live.report import Recording, engine_report
+from studio.live.session import TakeHeader, new_session_folder
+from studio.live.sound import open_sound
 from studio.live.wiring import Ports
 from studio.live.worker import ModelProcess
 from studio.partners import RULES, load_partner
@@ -180,45 +182,6 @@ def _signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class _Recording:
-    """The take of one performance; an empty one is not kept."""
-
-    def __init__(self, folder: Path, header: TakeHeader) -> None:
-        self._recorder = TakeRecorder(folder, header)
-        self._folder = folder
-        self.path: Path | None = None
-
-    @property
-    def problem(self) -> str:
-        """What is wrong with writing; empty while all is well."""
-        return self._recorder.problem
-
-    def record(self, now_s: float, inputs: Sequence[Input], actions: Actions) -> None:
-        """Take one step in."""
-        self._recorder.record(now_s, inputs, actions)
-
-    def close(self) -> None:
-        """Put everything on disk."""
-        self.path = self._recorder.close()
-
-    def outputs(self, *, has_notes: bool) -> dict[str, str]:
-        """The take, and the same as a MIDI file beside it; without notes both are removed.
-
-        Raises:
-            UserError: The MIDI file cannot be written; the take is there.
-        """
-        if self.path is None:
-            return {}
-        if not has_notes:
-            with suppress(OSError):
-                self.path.unlink()
-                self._folder.rmdir()
-            return {}
-        midi = self.path.with_name("take.mid")
-        write(midi, load_take(self.path).score())
-        return {"take": str(self.path), "midi": str(midi)}
-
-
 class _Show:
     """One performance of the program: what is wired, what is shown, when it ends."""
 
@@ -263,19 +226,21 @@ class _Show:
         created = datetime.now().isoformat(timespec="seconds")
         header = TakeHeader(created, options.model or "", options.mode.value, options.seed, self._config.bpm)
         folder = new_session_folder(options.out_dir or settings.takes_folder(), datetime.now())
-        self._recording = _Recording(folder, header)
+        self._recording = Recording(folder, header)
+        self._sound = open_sound(options.audio, self._clock)
+        self._sentences += [self._sound.sentence] if self._sound.sentence else []
         self.engine = Engine(
             Conductor(self._config),
             planner,
             self._clock,
             queue=self._queue,
-            sinks=[output.sink for output in self._ports.outputs],
+            sinks=[*self._sound.sinks, *(output.sink for output in self._ports.outputs)],
             recorder=self._recording,
             clock_input=ClockInput() if self.options.clock == "midi" else None,
             watcher=self._ports,
             metronome=Metronome(self._config.grid) if self.options.metronome else None,
             port_lateness=self._ports.lateness,
-            closers=[self._ports.close],
+            closers=[self._sound.close, self._ports.close],
         )
         self._stack.enter_context(_signals(self._stop))
         self._stack.enter_context(self.engine)
@@ -374,12 +339,13 @@ class _Show:
         return Status(
             input_name=self._input_name(),
             output_name=self._ports.output_name() or "none",
-            audio_name="none",
+            audio_name=self._sound.name,
             model=_model_words(health),
             plan_latency=meters.plan_latency,
             lateness=meters.lateness
             if late is None
             else Percentiles(late.count, late.p50_ms, 0.0, late.p99_ms, late.max_ms),
+            underruns=self._sound.underruns,
             restarts=health.restarts,
             sentence=sentence,
             help=HELP if self._has_keys else "",
@@ -393,60 +359,28 @@ class _Show:
 
     def summary(self) -> dict[str, object]:
         """What came of it; the engine has stopped."""
-        snapshot, meters, health = self.engine.snapshot(), self.engine.meters(), self.engine.model_health()
-        fault, outputs = self.engine.fault, dict[str, str]()
-        problems = [*self._sentences]
-        problems += [self._recording.problem] if self._recording.problem else []
-        has_notes = snapshot.counts.player_notes + snapshot.counts.partner_notes > 0
+        snapshot, health, fault = self.engine.snapshot(), self.engine.model_health(), self.engine.fault
+        problems = [*self._sentences, self._recording.problem, f"{health.sentence} {health.hint}".strip()]
+        problems += [f"{type(fault).__name__}: {fault}"] if fault is not None else []
+        counts, outputs = snapshot.counts, dict[str, str]()
         try:
-            outputs = self._recording.outputs(has_notes=has_notes)
+            outputs = self._recording.outputs(has_notes=counts.player_notes + counts.partner_notes > 0)
         except UserError as error:
             problems.append(str(error))
-        problems += [f"{health.sentence} {health.hint}".strip()] if health.sentence else []
-        problems += [f"{type(fault).__name__}: {fault}"] if fault is not None else []
-        late = meters.port_lateness
         return {
             "input": self._heard_from,
             "model": health.name or "rules",
-            "mode": snapshot.mode.value,
             "seed": self.options.seed,
-            "tempo_bpm": round(snapshot.bpm, 3),
-            "beats": round(snapshot.beat, 3),
             "seconds": round(self._end_s - self._start_s, 3),
-            **_counted(snapshot),
-            "refused_messages": self._queue.n_refused,
-            "hanging_notes": meters.hanging_notes,
-            "plans": meters.plan_latency.count,
-            "plan_latency_ms": round(meters.plan_latency.p95_ms, 1),
-            "plan_rows_per_s": round(meters.rows / meters.compute_s, 1) if meters.compute_s else None,
-            "wake_late_ms": _milliseconds(meters.lateness),
-            "port_late_ms": None
-            if late is None
-            else {"p50": late.p50_ms, "p99": late.p99_ms, "max": late.max_ms},
+            **engine_report(snapshot, self.engine.meters(), health),
             "port_dropped": self._ports.dropped(),
-            "priority": meters.priority,
-            "model_restarts": health.restarts,
+            "refused_messages": self._queue.n_refused,
+            "audio": self._sound.name,
+            "underruns": self._sound.underruns,
             "stopped_by": self._stopped_by,
-            "problems": problems,
+            "problems": [problem for problem in problems if problem],
             "outputs": outputs,
         }
-
-
-def _counted(snapshot: Snapshot) -> dict[str, object]:
-    counts = snapshot.counts
-    return {
-        "player_notes": counts.player_notes,
-        "partner_notes": counts.partner_notes,
-        "fallback_notes": counts.fallback_notes,
-        "ignored_keys": counts.ignored_keys,
-        "isr": counts.isr,
-        "late_drops": counts.late_drops,
-        "scheduled_in_past": counts.scheduled_in_past,
-    }
-
-
-def _milliseconds(found: Percentiles) -> dict[str, float]:
-    return {"p50": round(found.p50_ms, 3), "p99": round(found.p99_ms, 3), "max": round(found.max_ms, 3)}
 
 
 def _model_words(health: ModelHealth) -> str:

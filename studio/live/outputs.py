@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from midi.clock import Clock
 from midi.events import CLASS_PROGRAMS
 from midi.messages import Kind, Message, control
 from midi.note import DRUM_CHANNEL
 from midi.scheduler import OutputScheduler
 from studio.live.channels import Channels
 from studio.live.messages import Sound, Voice
-from studio.live.synth import Audio, Instrument, SynthEvent
+from studio.live.synth import Instrument, SynthEvent
 
 SLEW = 0.02
 """Share of a block's timing error that the frame clock takes over: it averages over some 50 blocks."""
@@ -54,24 +54,21 @@ class FrameClock:
 class SynthOutput:
     """Sounds into a synth: the player's in the next block, the partner's at their exact frame.
 
-    ``play`` and ``panic`` belong to the engine's thread, ``render`` to the audio device's.
+    One thread plays and panics, another may render.
+
+    Args:
+        synth: Where sounds go.
+        frame_at: The synth's frame that belongs to a time; None while nothing is rendered yet.
     """
 
-    def __init__(self, synth: Instrument, rate_hz: int, clock: Clock) -> None:
-        self._synth, self._clock = synth, clock
-        self._frames = FrameClock(rate_hz)
+    def __init__(self, synth: Instrument, frame_at: Callable[[float], int | None]) -> None:
+        self._synth, self._frame_at = synth, frame_at
         self._channels = Channels()
-
-    def render(self, n_frames: int) -> Audio:
-        """The next block, for the audio device's callback."""
-        self._frames.observe(self._synth.frame, self._clock.now_s())
-        return self._synth.render(n_frames)
 
     def play(self, sound: Sound) -> None:
         """Have a sound played."""
         # A frame in the past means the start of the next block.
-        is_now = sound.voice is Voice.PLAYER
-        frame = 0 if is_now else self._frames.frame_at(sound.time_s)
+        frame = 0 if sound.voice is Voice.PLAYER else self._frame_at(sound.time_s)
         self._channels.schedule(sound, self._synth, frame or 0)
 
     def panic(self) -> None:

@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-FIFO_PRIORITY = 20
-"""Above ordinary threads, below the kernel's own (50) and a JACK server's (10 by default, then boosted)."""
+ENGINE_PRIORITY = 20
+"""Above ordinary threads, below the kernel's own (50)."""
+
+AUDIO_PRIORITY = 25
+"""A block of sound is due sooner than anything that the engine does."""
 
 SWITCH_INTERVAL_S = 0.001
 """How long another thread of the process may keep the interpreter from the engine (default 5 ms)."""
@@ -22,7 +25,7 @@ def on_time() -> Iterator[str]:
     Yields ``real-time`` or ``ordinary``: without the right to it the loop goes on at its usual priority.
     Children and threads started inside do not inherit the priority.
     """
-    granted = _ask_for_fifo()
+    granted = ask_for_real_time(ENGINE_PRIORITY)
     interval_s = sys.getswitchinterval()
     sys.setswitchinterval(min(interval_s, SWITCH_INTERVAL_S))
     # What lives by now lives until the end: without it a full collection takes tens of milliseconds.
@@ -37,13 +40,13 @@ def on_time() -> Iterator[str]:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-def _ask_for_fifo() -> bool:
-    """True when the calling thread has SCHED_FIFO now (Linux with the right to it)."""
+def ask_for_real_time(priority: int) -> bool:
+    """True when the calling thread has SCHED_FIFO at ``priority`` now (Linux with the right to it)."""
     if sys.platform != "linux":
         return False
     try:
         # On Linux 0 names the calling thread, not the process.
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(FIFO_PRIORITY))
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError:
         return False
     return True

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from midi.clock import ManualClock
 from midi.events import DRUMS, GRID_PER_BEAT, BarGrid
@@ -282,22 +283,27 @@ def test_partner_leaves_on_channels_and_programs_of_its_own() -> None:
 
 
 def test_partner_notes_start_at_their_frame_and_the_players_at_the_next_block() -> None:
-    clock = ManualClock(10.0)
-    output = SynthOutput(Synth(48_000), 48_000, clock)
-    output.render(256)
+    clock, synth, frames = ManualClock(10.0), Synth(48_000), FrameClock(48_000)
+    output = SynthOutput(synth, frames.frame_at)
+
+    def render(n_frames: int) -> NDArray[np.float32]:
+        frames.observe(synth.frame, clock.now_s())
+        return synth.render(n_frames)
+
+    render(256)
     output.play(Sound(10.02, "on", Voice.PARTNER, 60, 110, 1))
     blocks = []
     for _ in range(8):
         clock.advance(256 / 48_000)
-        blocks.append(output.render(256))
+        blocks.append(render(256))
     sound = np.abs(np.concatenate(blocks)).max(axis=1)
     first = int(np.flatnonzero(sound > 1e-7)[0]) + 256
     assert 960 <= first <= 964
     output.panic()
     for _ in range(10):
-        output.render(2048)
+        render(2048)
     output.play(Sound(3.0, "on", Voice.PLAYER, 60, 110, 2))
-    assert np.abs(output.render(256)).max() > 1e-4
+    assert np.abs(render(256)).max() > 1e-4
 
 
 def test_frame_clock_averages_what_devices_do_and_notices_a_pause() -> None:
