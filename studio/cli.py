@@ -7,6 +7,7 @@ torch, pygame or a MIDI system are imported inside the commands that need them, 
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -236,7 +237,7 @@ def train_music(
     )
     with progress(common) as advance:
         data = program.train_music(options, advance)
-    return Report(data, _figures(data))
+    return Report(data, program.lines(data))
 
 
 @evaluate.command(name="music")
@@ -315,6 +316,8 @@ def _figures(data: dict[str, object], indent: str = "") -> list[str]:
 def run(argv: Sequence[str]) -> int:
     """Run one command line (without the program's name) and return its exit code. Never raises."""
     is_json, is_debug = "--json" in argv, "--debug" in argv
+    # Standard output is for results; pygame greets there unless told not to.
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         result = app(_globals_last(argv))
     except KeyboardInterrupt:

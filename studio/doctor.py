@@ -98,9 +98,9 @@ def _midi() -> Check:
 
 
 def _audio() -> Check:
-    from studio.live.audio import output_devices  # noqa: PLC0415 - loads pygame
+    from studio.live.audio import list_devices  # noqa: PLC0415 - loads pygame
 
-    devices = output_devices()
+    devices = list_devices()
     if not devices:
         fix = "Connect a sound device; until then play to a MIDI port, or let `perform` write a sound file."
         return Check("audio", False, "No audio output device was found.", fix)
