@@ -63,8 +63,7 @@ def train(
         UserError: The folder cannot be used, or the run belongs to other settings.
         KeyboardInterrupt: Interrupted; everything is saved, ``resume=True`` goes on.
     """
-    from models.registry import user_folder  # noqa: PLC0415
     from models.sequence import recipe  # noqa: PLC0415
 
-    run = recipe.MusicRun(folder, user_folder().parent / "runs" / name, name, **settings)
+    run = recipe.MusicRun(folder, recipe.run_folder(name), name, **settings)
     return recipe.train_bundle(run, report, advance)

@@ -55,13 +55,12 @@ def eval_chorales(
     Raises:
         UserError: The file, the split or the bundle cannot be used.
     """
+    where = pick_device(device)
     pieces = read_pieces(file, split)
     bundle = read_bundle(find(model))
-    network = load_chorale_model(bundle)
+    network = load_chorale_model(bundle).to(where)
     tell = progress or (lambda _what, _done, _total: None)
-    nll, notes = nll_per_note(
-        network.to(pick_device(device)), pieces, on_piece=lambda i, n: tell("Pieces", i, n)
-    )
+    nll, notes = nll_per_note(network, pieces, on_piece=lambda i, n: tell("Pieces", i, n))
     return {
         "nll_nats_per_note": nll,
         "notes": notes,
@@ -81,7 +80,7 @@ def load_chorale_model(bundle: Bundle) -> ChoraleModel:
     try:
         network = ChoraleModel(TrunkConfig(**bundle.manifest.config))
         network.load_state_dict(bundle.tensors())
-    except (RuntimeError, TypeError, KeyError) as error:
+    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"The weights in {bundle.path} do not fit the network that its bundle.json describes.",
             "Install the bundle again.",
@@ -155,12 +154,12 @@ def write_chorale_bundle(
             f"- {parameters / 1e6:.2f} million parameters, trained {figures['minutes']} minutes "
             f"({figures['steps']} steps)",
             f"- {figures['nll_nats_per_note']:.4f} nats a note on `{figures['split']}` "
-            f"({figures['notes']:,} notes: soprano, alto, tenor, bass each 16th, held notes repeated, keys kept)",
+            f"({figures['notes']:,} notes: soprano to bass each 16th, held notes repeated, keys kept)",
             f"- repeating each voice's last pitch, else a bigram: {figures['copy_bigram_nll']:.4f}",
             "",
             "Data: the train split of the JSB chorales (229 pieces), transposed by up to six semitones.",
-            "`valid` (76 pieces) chose the weights, so its figure is slightly flattering. Limits: four voices,",
-            "16th grid, no fermatas, and no difference between a held and a repeated note.",
+            "`valid` (76 pieces) chose the weights, so its figure is slightly flattering. Limits: four",
+            "voices, 16th grid, no fermatas, and no difference between a held and a repeated note.",
             "",
             "Licence of the weights: Apache-2.0.",
             "",

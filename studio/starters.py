@@ -10,7 +10,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -20,10 +20,10 @@ from midi.errors import UserError
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.sequence import recipe
-from models.training.contract import Progress
 from studio import chorales
 from studio.evaluate import EvalMusicOptions, eval_music
 from studio.terminal import Common, progress, show_fault
+from studio.train import report_to
 
 POP909 = {
     "name": "POP909 (872 songs; melody, second melody, piano)",
@@ -92,7 +92,7 @@ def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: re
         data=(POP909,),
         licence="Apache-2.0",
     )
-    result = recipe.train_music(run, _bar(advance), advance)
+    result = recipe.train_music(run, report_to(advance), advance)
     if result.fitted.interrupted:
         raise KeyboardInterrupt
     folder = _fresh(run_dir / "bundle" / "1.0.0")
@@ -109,17 +109,12 @@ def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: re
 def _chorales(data: Path, run_dir: Path, minutes: float, device: str, advance: recipe.Advance) -> Bundle:
     """The yardstick on Bach's chorales."""
     file = data / "jsb_chorales" / "jsb16_satb_train_valid.json"
-    trained = chorales.train_chorales(file, run_dir, minutes=minutes, device=device, report=_bar(advance))
+    trained = chorales.train_chorales(
+        file, run_dir, minutes=minutes, device=device, report=report_to(advance)
+    )
     if trained is None:
         raise KeyboardInterrupt
     return chorales.write_chorale_bundle(_fresh(run_dir / "bundle" / "1.0.0"), *trained)
-
-
-def _bar(advance: recipe.Advance) -> Any:
-    def report(state: Progress) -> None:
-        advance("Training", int(state.fraction * 1000), 1000)
-
-    return report
 
 
 def _fresh(folder: Path) -> Path:
@@ -133,21 +128,37 @@ def _place(candidate: Bundle) -> str:
     """Ship a candidate that is better than what is shipped; one sentence of what was done."""
     manifest = candidate.manifest
     shipped = assets.path(f"weights/{manifest.name}/{manifest.version}")
-    new = held_out_nll(candidate)
-    old = held_out_nll(read_bundle(shipped)) if shipped.exists() else None
+    new, old = held_out_nll(candidate), _shipped_nll(shipped)
     if old is not None and new >= old:
         return f"{new:.4f} nats a note, the shipped one has {old:.4f} and stays."
-    if shipped.exists():
-        shutil.rmtree(shipped)
-    shutil.copytree(candidate.path, shipped)
+    # The old one goes only when the new one lies whole beside it.
+    arriving = _fresh(shipped.with_name(f".{shipped.name}.part"))
+    shutil.copytree(candidate.path, arriving)
+    _fresh(shipped)
+    arriving.rename(shipped)
     return f"{new:.4f} nats a note{'' if old is None else f' instead of {old:.4f}'}: now shipped."
 
 
+def _shipped_nll(folder: Path) -> float | None:
+    """The figure of the shipped bundle; None where there is none, or a damaged one."""
+    try:
+        return held_out_nll(read_bundle(folder)) if folder.exists() else None
+    except UserError:
+        return None
+
+
 def held_out_nll(bundle: Bundle) -> float:
-    """The one figure that starters are compared by."""
+    """The one figure that starters are compared by.
+
+    Raises:
+        UserError: The bundle tells none.
+    """
     metrics = bundle.manifest.metrics
-    figure = metrics["nll"]["model"]["partner"] if "nll" in metrics else metrics["nll_nats_per_note"]
-    return float(figure)
+    try:
+        figure = metrics["nll"]["model"]["partner"] if "nll" in metrics else metrics["nll_nats_per_note"]
+        return float(figure)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"The bundle in {bundle.path} tells no held-out figure.") from error
 
 
 def main() -> None:

@@ -15,7 +15,10 @@ from cyclopts import Parameter
 from midi.errors import UserError
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps are done, and how many there are (0: unknown)."""
+"""Called with what is being done, how many steps are done, and how many there are (0: unknown).
+
+What stands before a colon names the work; what follows it may change from call to call.
+"""
 
 Switch = Annotated[bool, Parameter(negative="")]
 
@@ -105,9 +108,10 @@ def progress(common: Common) -> Iterator[Progress | None]:
         tasks = {"": bars.add_task("", visible=False)}
 
         def advance(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total or None)
-            bars.update(tasks[what], completed=done, total=total or None)
+            work = what.partition(":")[0]
+            if work not in tasks:
+                tasks[work] = bars.add_task(what, total=total or None)
+            bars.update(tasks[work], description=what, completed=done, total=total or None)
 
         yield advance
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from midi.corpus import Corpus
 from midi.errors import UserError
+from midi.events import INSTRUMENT_NAMES
 from studio.terminal import Progress
+
+MAX_NAMED = 8
+"""Files and keys named in the printed report; ``--json`` has all."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ def train_music(options: TrainMusicOptions, progress: Progress | None = None) ->
     Interrupting saves everything; the same command with ``--resume`` goes on.
 
     Returns:
-        The bundle's name, version and path, and its figures.
+        The bundle's name, version and path, its figures, and as ``corpus`` the health of the folder.
 
     Raises:
         UserError: A bad name, an unusable folder or parent, or a run that belongs to other settings.
@@ -43,6 +48,7 @@ def train_music(options: TrainMusicOptions, progress: Progress | None = None) ->
     # torch takes seconds to import, which a wrong folder must not wait for.
     import models  # noqa: PLC0415
     from models.bundle import is_name  # noqa: PLC0415
+    from models.sequence.recipe import CORPUS, run_folder  # noqa: PLC0415
 
     if not is_name(options.name):
         raise UserError(
@@ -62,9 +68,57 @@ def train_music(options: TrainMusicOptions, progress: Progress | None = None) ->
         "path": str(bundle.path),
         "nll_nats_per_note": nll.get("partner"),
         **manifest.metrics,
+        "corpus": asdict(Corpus(run_folder(options.name) / CORPUS).report),
     }
 
 
 def report_to(advance: Progress) -> Callable[[Any], None]:
-    """Training progress for a progress bar, in thousandths of the run."""
-    return lambda progress: advance("Training", int(progress.fraction * 1000), 1000)
+    """Training progress for a progress bar, in thousandths of the run, with loss and held-out figure."""
+
+    def report(progress: Any) -> None:
+        figures = [f"loss {progress.losses['loss']:.3f}"] if "loss" in progress.losses else []
+        if progress.best_metric is not None:
+            figures.append(f"held out {progress.best_metric:.3f}")
+        what = ": ".join(["Training", *filter(None, [", ".join(figures)])])
+        advance(what, int(progress.fraction * 1000), 1000)
+
+    return report
+
+
+def lines(data: dict[str, Any]) -> list[str]:
+    """The result of a training for people: the bundle, its figure, and how healthy the folder is."""
+    nll = data["nll_nats_per_note"]
+    baselines = [
+        f"{name.replace('_', ' ')} {data['nll'][name]['partner']:.3f}"
+        for name in ("repeat_last_bar", "unigram")
+        if name in data.get("nll", {})
+    ]
+    return [
+        f"{data['name']} {data['version']} is ready: {data['path']}",
+        *([f"Held out: {nll:.3f} nats a note ({', '.join(baselines)})."] if nll is not None else []),
+        "",
+        *health_lines(data["corpus"]),
+    ]
+
+
+def health_lines(corpus: dict[str, Any]) -> list[str]:
+    """What became of the files of a folder; at most a few names of each kind."""
+    low, middle, high = corpus["tempi_bpm"]
+    splits = ", ".join(f"{count} {name}" for name, count in corpus["splits"].items())
+    found = [
+        f"{corpus['used']} files used ({splits}): {corpus['notes']:,} notes, {corpus['minutes']:.1f} min, "
+        f"{low:.0f}-{high:.0f} bpm (median {middle:.0f})"
+    ]
+    instruments = sorted(corpus["instruments"].items(), key=lambda item: -item[1])
+    found.append("Parts: " + ", ".join(f"{INSTRUMENT_NAMES[int(i)]} {count}" for i, count in instruments))
+    if corpus.get("keys"):
+        keys = sorted(corpus["keys"].items(), key=lambda item: -item[1])
+        found.append("Keys: " + ", ".join(f"{name} {count}" for name, count in keys[:MAX_NAMED]))
+    for kind in ("repaired", "refused", "duplicates"):
+        files = corpus[kind]
+        if files:
+            found.append(f"{len(files)} {kind}:")
+            found += [f"  {name}: {why}" for name, why in list(files.items())[:MAX_NAMED]]
+        if len(files) > MAX_NAMED:
+            found.append(f"  and {len(files) - MAX_NAMED} more (--json lists all)")
+    return found

@@ -38,6 +38,11 @@ class Reader:
         return self._cache.length
 
     @property
+    def rows(self) -> Rows:
+        """What was read, ``[rows, fields]``; a copy."""
+        return self._rows[: len(self)].copy()
+
+    @property
     def room(self) -> int:
         """Rows that still fit."""
         return len(self._rows) - len(self)
@@ -57,7 +62,11 @@ class Reader:
             self.append(rows[len(self) :])
 
     def append(self, rows: Rows) -> None:
-        """Read rows behind those already read."""
+        """Read rows behind those already read.
+
+        Raises:
+            ValueError: More rows than there is room for; nothing was read then.
+        """
         start = len(self)
         with torch.inference_mode():
             batch = torch.from_numpy(rows.astype(np.int64))[None].to(self.device)
@@ -67,10 +76,16 @@ class Reader:
 
     def step_back(self, length: int) -> None:
         """Forget all but the first ``length`` rows."""
-        self._cache.length = min(length, self._cache.length)
+        self._cache.length = min(max(length, 0), self._cache.length)
 
     def next_row(self) -> RowLogits:
-        """Logits of the row after the last one read."""
+        """Logits of the row after the last one read.
+
+        Raises:
+            ValueError: Nothing was read.
+        """
+        if len(self) == 0:
+            raise ValueError("nothing was read")
         with torch.inference_mode():
             return RowLogits(self.model, self.model.head_inputs(self._hidden[len(self) - 1]))
 

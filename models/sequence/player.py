@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ from midi.events import (
     vocabulary_hash,
 )
 from midi.note import Score
-from models.bundle import read_bundle
+from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.registry import find
 from models.sequence.decode import Mask, Reader, RowLogits, draw
@@ -46,10 +46,14 @@ from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering, plann
 
 ARCHITECTURE = "event-rows"
 PLAN_ROWS = 96
-"""Room kept free for a plan; a longer context is shortened from the front."""
+"""Room kept free for a plan, a quarter of the context at most; longer ones are shortened from the front."""
 
 HOP_ROWS = 128
-"""The front moves in hops, so that most requests share their beginning with what was read before."""
+"""The front moves in hops, so that most requests share their beginning with what was read before.
+At most a quarter of the context."""
+
+ACCOMPANY_SPAN_TICKS = 8 * GRID_PER_BEAT
+"""Longest plan of ``accompany``: two bars, which fit the room kept free."""
 
 MAX_CHORD = 6
 """Most partner notes at one onset: two hands."""
@@ -62,6 +66,7 @@ class _Draft:
     tick: int
     last: Rows
     bar_end: int
+    human_instrument: int
     chord: int = 0
 
 
@@ -85,24 +90,12 @@ class Player:
         ``auto`` is the CPU: one row at a time, a small network waits for a GPU rather than uses it.
 
         Raises:
-            UserError: No such bundle, damaged, of another kind, or of another vocabulary.
+            UserError: No such bundle, damaged, of another kind or vocabulary; or no such device.
         """
+        where = "cpu" if device == "auto" else pick_device(device)
         torch.set_num_threads(threads)
         found = read_bundle(find(bundle))
-        found.require_architecture(ARCHITECTURE)
-        found.require_vocabulary(vocabulary_hash())
-        try:
-            model = EventModel(EventModelConfig.from_dict(found.manifest.config))
-            model.load_state_dict(found.tensors())
-        except (RuntimeError, TypeError, KeyError) as error:
-            raise UserError(
-                f"The weights in {found.path} do not fit the network that its bundle.json describes.",
-                "Install the bundle again.",
-            ) from error
-        return cls(
-            model.to("cpu" if device == "auto" else pick_device(device)),
-            f"{found.manifest.name}@{found.manifest.version}",
-        )
+        return cls(load_network(found).to(where), f"{found.manifest.name}@{found.manifest.version}")
 
     def warm_up(self) -> None:
         """Run once what a first plan runs, so that the first real one is not the slow one."""
@@ -110,22 +103,28 @@ class Player:
         self.plan(PlanRequest(0, start_row(grid, 0), 0, 0, 2 * GRID_PER_BEAT, 0, grid, Steering(), 0))
 
     def plan(self, request: PlanRequest) -> Plan:
-        """The partner's notes in the span asked for; deterministic for a request and a reading history."""
+        """The partner's notes in the span asked for; deterministic for a request and a reading history.
+
+        With no instrument to play, or no room left in the context, the plan is empty or ends early.
+
+        Raises:
+            ValueError: The context holds no row.
+        """
         began = time.perf_counter()
         fed = self._reader.rows_fed
         rng = np.random.default_rng([request.seed, request.number])
         context, tick = self._shorten(request.context, request.context_tick)
         self._reader.read(context)
         lines = request.grid.start_and_length(tick)
-        draft = _Draft(tick, context[-1], int(lines[0] + lines[1]))
+        draft = _Draft(tick, context[-1], int(lines[0] + lines[1]), _human_instrument(context))
         notes: list[PlannedNote] = []
         imagined: list[PlannedNote] = []
-        while draft.bar_end < request.from_tick:
+        while draft.bar_end < request.from_tick and self._reader.room > 0:
             row = np.zeros(len(Field), dtype=np.int16)
             row[Field.DELTA] = draft.bar_end - draft.tick
             self._bar(request, draft, row)
             self._reader.append(row[None])
-        while self._reader.room > 0:
+        while self._reader.room > 0 and request.steering.instruments:
             drawn = self._next(request, draft, rng)
             if drawn is None:
                 break
@@ -158,41 +157,49 @@ class Player:
         """Accompany a finished melody: the score's human parts, and the partner's beside them.
 
         The partner hears every note as it falls and nothing of what follows, as live but without
-        delay.
+        delay. It plays to the end of the bar in which the last of those notes begins or is released.
 
         Args:
             score: Any score with notes.
             human_parts: Which parts are the human's; all of them by default.
             steering: How to play.
             seed: Same score and seed, same accompaniment.
+
+        Returns:
+            The human's parts as they are, then the partner's, one for each instrument.
         """
         chosen = range(len(score.parts)) if human_parts is None else human_parts
+        steering = steering or Steering()
+        grid = BarGrid.from_score(score)
         events = score_events(score, chosen)
         human = events[np.isin(events["role"], (Role.HUMAN, Role.RELEASE))]
-        grid = BarGrid.from_score(score)
-        stream = EventStream(grid)
-        steering = steering or Steering()
         last_bar, length = grid.start_and_length(int(human["ticks"].max(initial=0)))
-        arrivals = np.unique(human["ticks"]).tolist()
-        frontier = 0
-        for number, until in enumerate([*arrivals, int(last_bar + length)]):
-            if frontier < until:
-                stream.advance(frontier)
-                # Nothing is imagined: what the human plays next is known to come at `until`.
-                request = PlanRequest(number, stream.rows(), 0, frontier, until, until, grid, steering, seed)
+        stream = EventStream(grid)
+        number, frontier = 0, 0
+        for arrival in [*np.unique(human["ticks"]).tolist(), int(last_bar + length)]:
+            while frontier < arrival:
+                until = min(arrival, frontier + ACCOMPANY_SPAN_TICKS)
+                stream.advance(frontier + 1)  # the human's notes may stand at a bar line: it comes first
+                # Nothing is imagined: no note of the human falls before `arrival`.
+                request = PlanRequest(
+                    number, stream.rows(), 0, frontier, until, arrival, grid, steering, seed
+                )  # fmt: skip
                 stream.insert(planned_events(self.plan(request).notes))
-            stream.insert(human[human["ticks"] == until])
-            frontier = until
+                number, frontier = number + 1, until
+            if steering.hears_human:
+                stream.insert(human[human["ticks"] == arrival])
         played = stream.events()
-        partner = played[played["role"] == Role.PARTNER]
-        return events_score(np.concatenate([events[events["role"] == Role.HUMAN], partner]), score)
+        partner = events_score(played[played["role"] == Role.PARTNER], score)
+        return replace(score, parts=(*(score.parts[i] for i in chosen), *partner.parts))
 
     def _shorten(self, context: Rows, context_tick: int) -> tuple[Rows, int]:
         """Context that leaves room for a plan, opened at a bar line, and the tick of its last row."""
         ticks = context_tick + np.cumsum(context[:, Field.DELTA].astype(np.int64))
-        excess = len(context) + PLAN_ROWS - self.model.config.trunk.context
+        size = self.model.config.trunk.context
+        excess = len(context) + min(PLAN_ROWS, size // 4) - size
         if excess > 0:
-            front = -(-excess // HOP_ROWS) * HOP_ROWS
+            hop = min(HOP_ROWS, size // 4)
+            front = -(-excess // hop) * hop
             bars = np.flatnonzero(context[front:, Field.ROLE] == Role.BAR)
             front += int(bars[0]) if len(bars) else 0
             opening = context[:1].copy()
@@ -242,7 +249,7 @@ class Player:
             onset = draft.tick + int(row[Field.DELTA]) - _lag(request)
             row[Field.POSITION] = min(onset - int(request.grid.start_and_length(onset)[0]), MAX_BAR_TICKS)
         follows = row[Field.DELTA] == 0 and draft.last[Field.ROLE] == role
-        row[Field.INSTRUMENT] = 0
+        row[Field.INSTRUMENT] = draft.human_instrument
         if role == Role.PARTNER:
             low = int(draft.last[Field.INSTRUMENT]) if follows else 0
             allowed = _instruments(steering, low)
@@ -252,7 +259,7 @@ class Player:
         above = -1
         if follows and draft.last[Field.INSTRUMENT] == row[Field.INSTRUMENT]:
             above = int(draft.last[Field.PITCH])
-        allowed = self._pitches(request, role, int(row[Field.INSTRUMENT]), above)
+        allowed = _pitches(steering, role, int(row[Field.INSTRUMENT]), above)
         row[Field.PITCH] = draw(logits.of(Field.PITCH), allowed, steering.temperature, steering.top_p, rng)
         row[Field.DURATION] = OPEN_DURATION if role == Role.HUMAN else NO_DURATION
         if role == Role.PARTNER:
@@ -267,16 +274,47 @@ class Player:
                 logits.of(Field.VELOCITY), velocities, steering.temperature, steering.top_p, rng
             )
 
-    def _pitches(self, request: PlanRequest, role: Role, instrument: int, above: int) -> Mask:
-        steering = request.steering
-        pitch = np.arange(FIELD_SIZES[Field.PITCH])
-        if instrument == DRUMS:
-            allowed = (pitch >= 128) & (pitch < NO_PITCH)
-        elif role == Role.PARTNER:
-            allowed = (pitch >= steering.low_pitch) & (pitch <= steering.high_pitch)
-        else:
-            allowed = pitch < 128
-        return allowed & (pitch > above)
+
+def load_network(bundle: Bundle) -> EventModel:
+    """The network of a checked bundle, on the CPU.
+
+    Raises:
+        UserError: The bundle holds another network or vocabulary, or its weights do not fit.
+    """
+    bundle.require_architecture(ARCHITECTURE)
+    bundle.require_vocabulary(vocabulary_hash())
+    try:
+        model = EventModel(EventModelConfig.from_dict(bundle.manifest.config))
+        model.load_state_dict(bundle.tensors())
+    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"The weights in {bundle.path} do not fit the network that its bundle.json describes.",
+            "Install the bundle again.",
+        ) from error
+    return model
+
+
+def _human_instrument(context: Rows) -> int:
+    """What the human was last heard to play; imagined notes are of the same instrument."""
+    heard = np.flatnonzero(context[:, Field.ROLE] == Role.HUMAN)
+    return int(context[heard[-1], Field.INSTRUMENT]) if len(heard) else 0
+
+
+def _pitch_range(steering: Steering, role: Role, instrument: int) -> tuple[int, int]:
+    """Lowest and highest pitch index allowed; bounds that have crossed count as swapped."""
+    if instrument == DRUMS:
+        return 128, NO_PITCH - 1
+    if role == Role.PARTNER:
+        low, high = sorted(min(max(pitch, 0), 127) for pitch in (steering.low_pitch, steering.high_pitch))
+        return low, high
+    return 0, 127
+
+
+def _pitches(steering: Steering, role: Role, instrument: int, above: int) -> Mask:
+    low, high = _pitch_range(steering, role, instrument)
+    pitch = np.arange(FIELD_SIZES[Field.PITCH])
+    allowed: Mask = (pitch >= max(low, above + 1)) & (pitch <= high)
+    return allowed
 
 
 def _lag(request: PlanRequest) -> int:
@@ -302,9 +340,9 @@ def _roles(request: PlanRequest, draft: _Draft, delta: int) -> Mask:
     if delta == 0:
         allowed[: int(draft.last[Field.ROLE])] = False
         is_partner = draft.last[Field.ROLE] == Role.PARTNER
-        if is_partner and (draft.chord >= MAX_CHORD or not _has_higher(request.steering, draft.last)):
+        if is_partner and (draft.chord >= MAX_CHORD or not _may_follow(request.steering, draft)):
             allowed[Role.PARTNER] = False
-        if draft.last[Field.ROLE] == Role.HUMAN and draft.last[Field.PITCH] >= 127:
+        if draft.last[Field.ROLE] == Role.HUMAN and not _may_follow(request.steering, draft):
             allowed[Role.HUMAN] = False
     return allowed
 
@@ -316,12 +354,13 @@ def _instruments(steering: Steering, low: int) -> Mask:
     return allowed
 
 
-def _has_higher(steering: Steering, last: Rows) -> bool:
-    """Whether another partner note may follow at the same onset: a higher pitch or a later part."""
-    instrument, pitch = int(last[Field.INSTRUMENT]), int(last[Field.PITCH])
-    top = NO_PITCH - 1 if instrument == DRUMS else steering.high_pitch
+def _may_follow(steering: Steering, draft: _Draft) -> bool:
+    """Whether another note of the same role may stand at the same onset: a higher pitch or a later part."""
+    instrument, pitch = int(draft.last[Field.INSTRUMENT]), int(draft.last[Field.PITCH])
+    role = Role(draft.last[Field.ROLE])
     # The part just played stays on offer, so a higher pitch must exist even where later parts do.
-    return pitch < top and instrument <= max(steering.instruments)
+    last_part = max(steering.instruments) if role == Role.PARTNER else draft.human_instrument
+    return pitch < _pitch_range(steering, role, instrument)[1] and instrument <= last_part
 
 
 def _note(row: Rows, tick: int, request: PlanRequest) -> PlannedNote:

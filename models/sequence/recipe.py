@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from midi.corpus import Corpus, build_corpus
 from midi.errors import UserError
 from midi.events import vocabulary_hash
@@ -19,7 +17,7 @@ from models.registry import find, list_bundles, user_folder
 from models.sequence.baselines import RepeatLastBar, baseline_figures
 from models.sequence.card import music_card
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
-from models.sequence.player import ARCHITECTURE
+from models.sequence.player import ARCHITECTURE, load_network
 from models.sequence.task import (
     EVALUATION_LAG_TICKS,
     SequenceTask,
@@ -27,7 +25,7 @@ from models.sequence.task import (
     held_out_windows,
     nll_figures,
 )
-from models.sequence.windows import Draw, places, window
+from models.sequence.windows import Draw, WindowConfig, places, window
 from models.training.checkpoint import read_weights
 from models.training.contract import FitResult, LoopConfig, Progress
 from models.training.loop import fit
@@ -36,6 +34,10 @@ SMALL = EventModelConfig(TrunkConfig(width=256, layers=4, heads=4, context=512, 
 """Size ``s``: 4.3 million parameters, the default on a CPU."""
 
 SETTINGS = "settings.json"
+CORPUS = "corpus"
+DONE = "bundle"
+"""Entry of the settings that holds the version of the bundle a run ended with."""
+
 BASELINE_WINDOWS = 400
 
 Advance = Callable[[str, int, int], None]
@@ -80,7 +82,7 @@ class MusicResult:
     Attributes:
         fitted: How the training ended.
         corpus: What it learned from.
-        figures: Held-out nats a note of the model and the baselines.
+        figures: Held-out nats a note of the model and the baselines; empty when interrupted.
         model: The best weights, on the CPU.
         config: Of the network.
     """
@@ -98,16 +100,15 @@ def train_music(run: MusicRun, report: Callable[[Progress], None], advance: Adva
     Raises:
         UserError: The folder or the parent cannot be used, or the run belongs to other settings.
     """
-    _claim(run)
+    settings = _settings(run)
+    _check_claim(run, settings)
+    parent = load_network(read_bundle(find(run.parent))) if run.parent else None
     corpus = build_corpus(
-        run.source, run.run_dir / "corpus", on_file=lambda i, n: advance("Reading files", i, n)
+        run.source, run.run_dir / CORPUS, on_file=lambda i, n: advance("Reading files", i, n)
     )
-    parent = read_bundle(find(run.parent)) if run.parent else None
-    if parent is not None:
-        parent.require_architecture(ARCHITECTURE)
-        parent.require_vocabulary(vocabulary_hash())
-    config = task_config(run, parent)
-    task = SequenceTask(config, corpus, parent.tensors() if parent else None)
+    config = task_config(run, parent.config if parent else SMALL)
+    task = SequenceTask(config, corpus, parent.state_dict() if parent else None)
+    _write_settings(run, settings)
     fitted = fit(task, loop_config(run), resume=run.resume, report=report)
     if fitted.best_weights is not None:
         task.model.load_state_dict(read_weights(fitted.best_weights)["model"])
@@ -126,13 +127,15 @@ def train_bundle(run: MusicRun, report: Callable[[Progress], None], advance: Adv
     result = train_music(run, report, advance)
     if result.fitted.interrupted:
         raise KeyboardInterrupt
-    return write_music_bundle(run, result, next_bundle_folder(run.name))
+    bundle = write_music_bundle(run, result, next_bundle_folder(run.name))
+    _write_settings(run, _settings(run) | {DONE: bundle.manifest.version})
+    return bundle
 
 
-def task_config(run: MusicRun, parent: Bundle | None) -> SequenceTaskConfig:
-    """The parent's network or the small one; larger batches where a GPU has room to fill."""
-    network = EventModelConfig.from_dict(parent.manifest.config) if parent else SMALL
-    return SequenceTaskConfig(network, batch=32 if has_gpu(run.device) else 4, seed=run.seed)
+def task_config(run: MusicRun, network: EventModelConfig) -> SequenceTaskConfig:
+    """Windows as long as the network's context; larger batches where a GPU has room to fill."""
+    windows = WindowConfig(rows=network.trunk.context)
+    return SequenceTaskConfig(network, windows, batch=32 if has_gpu(run.device) else 4, seed=run.seed)
 
 
 def loop_config(run: MusicRun) -> LoopConfig:
@@ -161,18 +164,18 @@ def loop_config(run: MusicRun) -> LoopConfig:
 
 
 def measure(model: EventModel, corpus: Corpus, advance: Advance) -> dict[str, Any]:
-    """Nats a note on songs never trained on, beside the baselines on the same windows."""
+    """Nats a note on songs never trained on, beside the baselines on the same windows.
+
+    A folder too small to have a ``test`` split is measured on ``valid``, which also chose the weights.
+    """
     rows = model.config.trunk.context
     split = "test" if corpus.split("test") else "valid"
     windows = held_out_windows(corpus, split, rows)
-    if not windows:
-        return {}
     train = places(corpus, "train")
     step = max(1, len(train) // BASELINE_WINDOWS)
     draw = Draw(lag_ticks=EVALUATION_LAG_TICKS)
     repeat = RepeatLastBar([window(corpus, place, rows, draw) for place in train[::step]])
-    with torch.no_grad():
-        own = nll_figures(model, windows, on_batch=lambda i, n: advance("Measuring", i, n))
+    own = nll_figures(model, windows, on_batch=lambda i, n: advance("Measuring", i, n))
     return {
         "split": split,
         "windows": len(windows),
@@ -214,6 +217,11 @@ def write_music_bundle(
     return write_bundle(folder, fields, result.model.state_dict(), card, is_half=True)
 
 
+def run_folder(name: str) -> Path:
+    """Where the user's training of a bundle keeps its corpus, checkpoints and log."""
+    return user_folder().parent / "runs" / name
+
+
 def next_bundle_folder(name: str) -> Path:
     """Where the user's next version of a bundle goes: 1.0.0, then the minor number rises."""
     versions = [info.version for info in list_bundles() if info.name == name]
@@ -227,26 +235,56 @@ def has_gpu(device: str) -> bool:
     return pick_device(device) == "cuda"
 
 
-def _claim(run: MusicRun) -> None:
-    """Write the run's settings, or refuse to go on with other ones than it was begun with."""
-    settings = {"source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed}
+def _settings(run: MusicRun) -> dict[str, Any]:
+    """What must not change when a run is resumed."""
+    return {"source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed}
+
+
+def _check_claim(run: MusicRun, settings: dict[str, Any]) -> None:
+    """Refuse to go on with other settings than a run was begun with; put a finished run aside."""
     path = run.run_dir / SETTINGS
-    if path.exists():
-        begun = json.loads(path.read_text())
-        if not run.resume:
-            raise UserError(
-                f"The folder {run.run_dir} already holds a run.",
-                "Go on with it by --resume, or choose another name.",
-            )
-        changed = [key for key, value in settings.items() if begun.get(key) != value]
-        if changed:
-            raise UserError(
-                f"The run in {run.run_dir} was begun with {changed[0]} {begun.get(changed[0])}.",
-                "Resume it with the same settings, or choose another name.",
-            )
+    if not path.exists():
         return
     try:
+        begun = dict(json.loads(path.read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read: {error}.", "Choose another name, or remove the folder."
+        ) from error
+    if not run.resume and DONE in begun:
+        _put_aside(run.run_dir, str(begun[DONE]))
+        return
+    if not run.resume:
+        raise UserError(
+            f"The folder {run.run_dir} already holds a run.",
+            "Go on with it by --resume, or choose another name.",
+        )
+    changed = [key for key, value in settings.items() if begun.get(key) != value]
+    if changed:
+        raise UserError(
+            f"The run in {run.run_dir} was begun with {changed[0]} {begun.get(changed[0])}.",
+            "Resume it with the same settings, or choose another name.",
+        )
+
+
+def _put_aside(run_dir: Path, version: str) -> None:
+    """Rename the folder of a run whose bundle is installed, so that the next version can be trained."""
+    names = [f"{run_dir.name}-{version}", *(f"{run_dir.name}-{version}-{i}" for i in range(2, 1000))]
+    free = next(path for path in map(run_dir.with_name, names) if not path.exists())
+    try:
+        run_dir.rename(free)
+    except OSError as error:
+        raise UserError(
+            f"The finished run in {run_dir} cannot be put aside: {error.strerror}.", "Choose another name."
+        ) from error
+
+
+def _write_settings(run: MusicRun, settings: dict[str, Any]) -> None:
+    path = run.run_dir / SETTINGS
+    partial = path.with_suffix(".part")
+    try:
         run.run_dir.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(settings, indent=2))
+        partial.write_text(json.dumps(settings, indent=2))
+        partial.replace(path)
     except OSError as error:
         raise UserError(f"The folder {run.run_dir} cannot be written: {error.strerror}.") from error

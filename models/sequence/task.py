@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from midi.corpus import Corpus
+from midi.errors import UserError
 from midi.events import PREDICTED, Field, Role, Rows
 from models.sequence.network import EventModel, EventModelConfig
 from models.sequence.windows import Draw, WindowConfig, draw_window, places, window
@@ -94,7 +95,7 @@ class SequenceTask:
         parent: Weights to start from (fine-tuning), or None.
 
     Raises:
-        UserError: The corpus has no training song.
+        UserError: The corpus has no song to train on, or none held out to tell progress by.
     """
 
     def __init__(
@@ -102,12 +103,17 @@ class SequenceTask:
     ) -> None:
         self.config = config
         self.corpus = corpus
+        self._places = places(corpus, "train")
+        self._held_out = held_out_windows(corpus, "valid", config.windows.rows)[: config.evaluation_windows]
+        if not self._places or not self._held_out:
+            raise UserError(
+                f"{corpus.report.used} usable songs are not enough: some are learned from, others held out.",
+                "Add MIDI files to the folder; two different songs are the least.",
+            )
         torch.manual_seed(config.seed)
         self.model = EventModel(config.model)
         if parent is not None:
             self.model.load_state_dict(dict(parent))
-        self._places = places(corpus, "train")
-        self._held_out = held_out_windows(corpus, "valid", config.windows.rows)[: config.evaluation_windows]
 
     def modules(self) -> dict[str, nn.Module]:
         """The network."""
@@ -167,6 +173,7 @@ def held_out_windows(
     return [found[i] for i in range(rounds) for found in by_song.values() if i < len(found)]
 
 
+@torch.no_grad()
 def nll_figures(
     model: EventModel,
     windows: list[Rows],
@@ -176,8 +183,15 @@ def nll_figures(
 ) -> dict[str, float]:
     """Nats a note over windows: ``partner`` and ``human`` in all, and each column of partner notes.
 
-    A note's nats are those of all its columns plus the bar lines and releases around it, so the sum
-    over a song is the song's code length.
+    A note's nats are those of all its columns plus the bar lines (partner) or releases (human) around
+    it, so that notes times nats, summed over both, is the code length of the windows. Empty without
+    windows.
+
+    Args:
+        model: On any device; in evaluation mode, or dropout blurs the figures.
+        windows: All of one length.
+        batch: Windows read at once.
+        on_batch: Told (done, total) windows.
     """
     device = next(model.parameters()).device
     sums: dict[str, float] = {}

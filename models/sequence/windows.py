@@ -20,6 +20,7 @@ from midi.events import (
     Rows,
     bar_events,
     encode,
+    release_events,
     sort_events,
     start_row,
 )
@@ -36,7 +37,7 @@ class RoleMix:
         accompany: The lead part is the human's, the others are the partner's.
         reverse: The lead part is the partner's, the others are the human's.
         dialogue: The lead part alone, human and partner taking turns of two or four bars.
-        silence: Share of *accompany* windows in which the human rests for a stretch of bars.
+        silence: Share of the windows without dialogue in which the human rests for a stretch of bars.
         leave_out: Chance of each smaller accompanying part to be left out, so that the partner can
             also play without it.
     """
@@ -183,20 +184,28 @@ def _delay(events: Events, draw: Draw, rng: np.random.Generator) -> Events:
 
 
 def _take_turns(events: Events, song: Song, rng: np.random.Generator) -> Events:
-    """Give every other phrase of two or four bars to the partner, releases dropped."""
-    phrase_ticks = int(rng.choice([2, 4])) * song.bars[0][1]
-    turn = (events["onset_ticks"] // phrase_ticks + int(rng.integers(2))) % 2
-    events["role"] = np.where((turn == 1) & (events["role"] == Role.HUMAN), Role.PARTNER, events["role"])
-    kept: Events = events[~((turn == 1) & (events["role"] == Role.RELEASE))]
-    return kept
+    """Give every other phrase of two or four bars to the partner."""
+    first_bar, bar_ticks = song.bars[0]
+    phrase_ticks = int(rng.choice([2, 4])) * bar_ticks
+    turn = ((events["onset_ticks"] - first_bar) // phrase_ticks + int(rng.integers(2))) % 2
+    is_given = (turn == 1) & (events["role"] == Role.HUMAN)
+    events["role"] = np.where(is_given, Role.PARTNER, events["role"])
+    return _with_releases(events)
 
 
 def _rest(events: Events, song: Song, rng: np.random.Generator) -> Events:
     """Silence the human for four to sixteen bars somewhere in the window."""
     bar_ticks = song.bars[0][1]
     span = int(rng.integers(4, 17)) * bar_ticks
-    low, high = int(events["onset_ticks"].min(initial=0)), int(events["onset_ticks"].max(initial=1))
-    start = int(rng.integers(low, max(high, low + 1)))
+    if len(events) == 0:
+        return events
+    low, high = int(events["onset_ticks"].min()), int(events["onset_ticks"].max())
+    start = int(rng.integers(low, high + 1))
     is_resting = (events["onset_ticks"] >= start) & (events["onset_ticks"] < start + span)
-    kept: Events = events[~(is_resting & (events["role"] != Role.PARTNER))]
-    return kept
+    return _with_releases(events[~(is_resting & (events["role"] == Role.HUMAN))])
+
+
+def _with_releases(events: Events) -> Events:
+    """The notes, and the releases of those that are the human's; no release without its note."""
+    notes = events[events["role"] != Role.RELEASE]
+    return np.concatenate([notes, release_events(notes[notes["role"] == Role.HUMAN])])
