@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,12 +56,14 @@ class BarGrid:
 
         Fewer than two different ticks tell no bar length and give the default grid.
         """
-        changes: list[tuple[int, int]] = []
-        for line, following in pairwise(sorted(set(downbeat_ticks))):
-            length = min(following - line, MAX_BAR_TICKS)
-            if not changes or changes[-1][1] != length or (line - changes[-1][0]) % length:
-                changes.append((line, length))
-        return cls(tuple(changes)) if changes else cls()
+        lines = np.unique(np.fromiter(downbeat_ticks, dtype=np.int64))
+        gaps = np.diff(lines)
+        lengths = np.minimum(gaps, MAX_BAR_TICKS)
+        # A bar opens a new stretch where its length is another, or the bar before was split unevenly.
+        opens = np.ones(len(gaps), dtype=bool)
+        opens[1:] = (lengths[1:] != lengths[:-1]) | (gaps[:-1] % lengths[:-1] != 0)
+        changes = zip(lines[:-1][opens].tolist(), lengths[opens].tolist(), strict=True)
+        return cls(tuple(changes)) if len(gaps) else cls()
 
     def start_and_length(self, ticks: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First tick and length of the bar around each tick; shapes are kept.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from midi.errors import UserError
 from midi.events import drum_pitch, instrument_class
 from midi.files import MAX_HOURS, parse
 from midi.meter import Onsets, estimate
-from midi.note import TimeSignature
+from midi.note import NoteArray, TimeSignature
+
+__all__ = ["BEAT_SIDECAR", "GRID_NOTE", "CorpusPart", "GridNotes", "Intake", "read_on_grid"]
 
 GRID_NOTE = np.dtype(
     [
@@ -41,8 +45,11 @@ MIN_ANNOTATED_BEATS = 8
 
 GridNotes = NDArray[np.void]
 
-_DRUM_PITCH = np.array([drum_pitch(pitch) or 0 for pitch in range(256)], dtype=np.uint8)
-"""The percussion key for every drum pitch, 0 for none."""
+_DRUM_PITCH = np.array([drum_pitch(pitch) or -1 for pitch in range(128)])
+"""The percussion key for every drum pitch, -1 for none."""
+
+_Times = NDArray[np.float64]
+_Columns = list[NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -80,20 +87,23 @@ class Intake:
 
 @dataclass(frozen=True)
 class _Track:
-    """One part as a reader gives it, times in the file's ticks."""
+    """One part as a reader gives it: its notes are the next ``count`` of the file's columns."""
 
     name: str
     program: int
     is_drum: bool
-    onset_ticks: NDArray[Any]
-    duration_ticks: NDArray[Any]
-    pitch: NDArray[Any]
-    velocity: NDArray[Any]
+    count: int
 
 
 @dataclass(frozen=True)
 class _File:
+    """Notes of all tracks, one track after the other, times in the file's ticks."""
+
     tracks: list[_Track]
+    onset_ticks: _Times
+    end_ticks: _Times
+    pitch: NDArray[np.int64]
+    velocity: NDArray[np.int64]
     tempo_map: TempoMap
     signatures: tuple[TimeSignature, ...]
     repairs: tuple[str, ...] = ()
@@ -101,10 +111,10 @@ class _File:
 
 @dataclass(frozen=True)
 class _Placed:
-    """Times of notes on the grid, with what goes with them."""
+    """Onsets and ends of a file's notes on the grid."""
 
-    onset: NDArray[np.float64]
-    end: NDArray[np.float64]
+    onset: _Times
+    end: _Times
     grid: BarGrid
     bpm: float
     remarks: tuple[str, ...] = ()
@@ -121,23 +131,16 @@ def read_on_grid(path: Path) -> Intake:
     """
     data = _bytes(path)
     file = _read_fast(data) or _read_mending(data, path.name)
-    if not any(len(track.pitch) for track in file.tracks):
+    if not file.tracks:
         raise UserError(f"{path.name} holds no notes.")
     if len(file.tracks) > MAX_PARTS:
         raise UserError(f"{path.name} has {len(file.tracks)} parts; more than {MAX_PARTS} are not read.")
-    onset = np.concatenate([track.onset_ticks for track in file.tracks]).astype(np.float64)
-    end = onset + np.concatenate([track.duration_ticks for track in file.tracks])
-    last = float(end.max())
+    last = float(file.end_ticks.max())
     seconds = float(file.tempo_map.seconds(last))
     if seconds > MAX_HOURS * 3600 or last / file.tempo_map.ppq > MAX_BEATS:
-        raise UserError(f"{path.name} lasts {seconds / 3600:,.0f} hours: more than {MAX_HOURS} are not read.")
-    table = np.zeros(len(onset), dtype=GRID_NOTE)
-    table["pitch"] = np.concatenate([track.pitch for track in file.tracks])
-    table["velocity"] = np.concatenate([track.velocity for track in file.tracks])
-    placed = _on_annotation(path, file, onset, end) or _on_ticks(file, onset, end, table, seconds)
-    table["onset_ticks"] = rounded = np.round(placed.onset)
-    table["duration_ticks"] = np.maximum(np.round(placed.end) - rounded, 1)
-    notes, parts = _with_parts(table, file.tracks)
+        raise UserError(f"{path.name} lasts more than {MAX_HOURS} hours.")
+    placed = _on_annotation(path, file) or _on_ticks(file, seconds)
+    notes, parts = _table(file, placed)
     if len(notes) == 0:
         raise UserError(f"{path.name} holds no notes but drums that General MIDI does not know.")
     return Intake(notes, placed.grid, parts, seconds, placed.bpm, file.repairs, placed.remarks)
@@ -145,11 +148,12 @@ def read_on_grid(path: Path) -> Intake:
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
+        with path.open("rb", buffering=0) as stream:
+            is_small = os.fstat(stream.fileno()).st_size <= MAX_FILE_BYTES
+            data = stream.read() if is_small else b""
     except OSError as error:
         raise UserError(f"{path.name} can't be read: {error.strerror or error}.") from error
-    if len(data) > MAX_FILE_BYTES:
+    if not is_small:
         raise UserError(f"{path.name} is larger than {MAX_FILE_BYTES >> 20} MB.")
     return data
 
@@ -159,18 +163,19 @@ def _read_fast(data: bytes) -> _File | None:
 
     try:
         score: Any = symusic.Score.from_midi(data)  # type: ignore[no-untyped-call,unused-ignore]
-        tracks = [
-            _Track(str(t.name), t.program, t.is_drum, *(notes[key] for key in _COLUMNS))
-            for t, notes in ((t, t.notes.numpy()) for t in score.tracks)
-            if len(notes["time"])
-        ]
-        changes = {0: DEFAULT_BPM} | {int(t.time): float(t.qpm) for t in score.tempos}
+        tables = [(track, track.notes.numpy()) for track in score.tracks]
+        tempi = score.tempos.numpy()
+        changes = {0: DEFAULT_BPM}
+        changes |= dict(zip(tempi["time"].tolist(), (60e6 / tempi["mspq"]).tolist(), strict=True))
         tempo_map = TempoMap(score.ticks_per_quarter, tuple(sorted(changes.items())))
         signatures = tuple(TimeSignature(s.time, s.numerator, s.denominator) for s in score.time_signatures)
+        columns = [np.concatenate([table[key] for _, table in tables]).astype(np.int64) for key in _COLUMNS]
+        tracks = [_Track(str(t.name), t.program, t.is_drum, len(table["time"])) for t, table in tables]
     except Exception:  # whatever it stumbles on, the mending reader says what is wrong
         return None
-    is_sound = all(t.pitch.min() >= 0 and t.velocity.min() >= 0 and t.onset_ticks.min() >= 0 for t in tracks)
-    return _File(tracks, tempo_map, signatures) if tracks and is_sound else None
+    # Data bytes above 127 come back negative.
+    is_sound = len(columns[0]) > 0 and int((columns[2] | columns[3]).min()) >= 0
+    return _file(tracks, columns, tempo_map, signatures) if is_sound else None
 
 
 _COLUMNS = ("time", "duration", "pitch", "velocity")
@@ -178,86 +183,111 @@ _COLUMNS = ("time", "duration", "pitch", "velocity")
 
 def _read_mending(data: bytes, name: str) -> _File:
     score = parse(data, name)
-    tracks = [
-        _Track(p.name, p.program, p.is_drum, p.notes.onset_ticks, p.notes.duration_ticks, p.notes.pitch,
-               p.notes.velocity)
-        for p in score.parts if len(p.notes)
-    ]  # fmt: skip
+    tracks = [_Track(part.name, part.program, part.is_drum, len(part.notes)) for part in score.parts]
+    notes = NoteArray.concatenate(part.notes for part in score.parts)
+    columns = [
+        notes.onset_ticks,
+        notes.duration_ticks,
+        *(c.astype(np.int64) for c in (notes.pitch, notes.velocity)),
+    ]
     repairs = score.repairs or ("The file was read by the mending reader.",)
-    return _File(tracks, score.tempo_map, score.time_signatures, repairs)
+    return _file(tracks, columns, score.tempo_map, score.time_signatures, repairs)
 
 
-def _on_annotation(
-    path: Path, file: _File, onset: NDArray[np.float64], end: NDArray[np.float64]
-) -> _Placed | None:
+def _file(
+    tracks: list[_Track],
+    columns: _Columns,
+    tempo_map: TempoMap,
+    signatures: tuple[TimeSignature, ...],
+    repairs: tuple[str, ...] = (),
+) -> _File:
+    onset = columns[0].astype(np.float64)
+    sounding = [track for track in tracks if track.count]
+    return _File(sounding, onset, onset + columns[1], columns[2], columns[3], tempo_map, signatures, repairs)
+
+
+def _on_annotation(path: Path, file: _File) -> _Placed | None:
     """Notes on the beats of the annotation beside the file, if there is a usable one."""
     annotation = _beat_annotation(path)
     if annotation is None:
         return None
     beats_s, downbeats = annotation
-    seconds = file.tempo_map.seconds
-    grid = BarGrid.from_downbeats(int(i) * GRID_PER_BEAT for i in downbeats)
+    grid = BarGrid.from_downbeats((downbeats * GRID_PER_BEAT).tolist())
     bpm = 60 * (len(beats_s) - 1) / max(beats_s[-1] - beats_s[0], 1e-3)
-    on, off = (_beat_of(seconds(ticks), beats_s) * GRID_PER_BEAT for ticks in (onset, end))
-    return _Placed(on, off, grid, bpm)
+    ticks = np.concatenate([file.onset_ticks, file.end_ticks])
+    placed = _beat_of(file.tempo_map.seconds(ticks), beats_s) * GRID_PER_BEAT
+    return _Placed(placed[: len(placed) // 2], placed[len(placed) // 2 :], grid, bpm)
 
 
-def _beat_annotation(path: Path) -> tuple[NDArray[np.float64], NDArray[np.intp]] | None:
+def _beat_annotation(path: Path) -> tuple[_Times, NDArray[np.intp]] | None:
     """Beat times in seconds and the indexes of downbeats, where a sidecar holds them."""
     try:
-        lines = path.with_name(BEAT_SIDECAR).read_bytes().splitlines()
-        table = np.array([line.split()[:3] for line in lines if line.strip()], dtype=np.float64)
+        text = path.with_name(BEAT_SIDECAR).read_bytes()
+        width = len(text.split(b"\n", 1)[0].split())
+        words = text.split()
+        if width < 3 or len(words) < MIN_ANNOTATED_BEATS * width or len(words) % width:
+            return None
+        beats_s = np.array(list(map(float, words[::width])))
+        downbeats = np.flatnonzero(np.array(list(map(float, words[2::width]))) == 1)
     except (OSError, ValueError):
         return None
-    if table.ndim != 2 or table.shape[0] < MIN_ANNOTATED_BEATS or table.shape[1] < 3:
-        return None
-    downbeats = np.flatnonzero(table[:, 2] == 1)
-    is_sound = bool(np.isfinite(table).all() and np.all(np.diff(table[:, 0]) > 0)) and len(downbeats) > 1
-    return (table[:, 0], downbeats) if is_sound else None
+    is_sound = math.isfinite(beats_s[-1]) and bool(np.all(np.diff(beats_s) > 0)) and len(downbeats) > 1
+    return (beats_s, downbeats) if is_sound else None
 
 
-def _beat_of(seconds: NDArray[np.float64], beats_s: NDArray[np.float64]) -> NDArray[np.float64]:
+def _beat_of(seconds: _Times, beats_s: _Times) -> _Times:
     """Fractional beat index of each time; beyond the annotation the outer beats go on."""
     inner = np.interp(seconds, beats_s, np.arange(len(beats_s), dtype=np.float64))
     first, last = beats_s[1] - beats_s[0], beats_s[-1] - beats_s[-2]
     before = np.minimum(seconds - beats_s[0], 0) / first
     after = np.maximum(seconds - beats_s[-1], 0) / last
-    beat: NDArray[np.float64] = inner + before + after
+    beat: _Times = inner + before + after
     return beat
 
 
-def _on_ticks(
-    file: _File, onset: NDArray[np.float64], end: NDArray[np.float64], table: GridNotes, seconds: float
-) -> _Placed:
+def _on_ticks(file: _File, seconds: float) -> _Placed:
     """Notes at the file's own ticks, moved by a constant where ``midi.meter`` finds them beside the grid."""
     scale = GRID_PER_BEAT / file.tempo_map.ppq
-    on, off = onset * scale, end * scale
-    is_drum = np.repeat([t.is_drum for t in file.tracks], [len(t.pitch) for t in file.tracks])
-    setting = estimate(Onsets(on, off - on, table["pitch"], table["velocity"], is_drum), file.signatures)
+    on, off = file.onset_ticks * scale, file.end_ticks * scale
+    is_drum = np.repeat([t.is_drum for t in file.tracks], [t.count for t in file.tracks])
+    setting = estimate(Onsets(on, off - on, file.pitch, file.velocity, is_drum), file.signatures)
     grid = BarGrid.from_signatures(setting.signatures(file.signatures), file.tempo_map.ppq)
-    bpm = float(end.max()) / file.tempo_map.ppq / max(seconds, 1e-3) * 60
+    bpm = float(off.max()) / GRID_PER_BEAT / max(seconds, 1e-3) * 60
     return _Placed(on + setting.shift_ticks, off + setting.shift_ticks, grid, bpm, setting.notes)
 
 
-def _with_parts(table: GridNotes, tracks: list[_Track]) -> tuple[GridNotes, tuple[CorpusPart, ...]]:
-    """The table in canonical order, drums mapped or left out, and the parts that have notes left."""
-    starts = np.cumsum([0] + [len(track.pitch) for track in tracks]).tolist()
-    keep = np.ones(len(table), dtype=bool)
-    parts: list[CorpusPart] = []
-    for track, start, end in zip(tracks, starts[:-1], starts[1:], strict=True):
-        mine = table[start:end]
-        if track.is_drum:
-            mine["pitch"] = _DRUM_PITCH[mine["pitch"]]
-            keep[start:end] = mine["pitch"] > 0
-        mine["part"] = len(parts)
-        pitch = mine["pitch"][keep[start:end]]
-        if len(pitch):
-            instrument = instrument_class(track.program, is_drum=track.is_drum)
-            mean = int(pitch.sum(dtype=np.int64)) / len(pitch)
-            parts.append(CorpusPart(track.name, instrument, len(pitch), round(mean, 2)))
-    table = table[keep]
-    key = table["onset_ticks"].astype(np.int64) << 16 | table["pitch"].astype(np.int64) << 8 | table["part"]
-    return table[np.argsort(key, kind="stable")], tuple(parts)
+def _table(file: _File, placed: _Placed) -> tuple[GridNotes, tuple[CorpusPart, ...]]:
+    """All notes in canonical order, drums mapped or left out, and the parts that have notes left."""
+    pitch = file.pitch
+    count = np.array([track.count for track in file.tracks])
+    is_kept = None
+    if any(track.is_drum for track in file.tracks):
+        pitch = np.where(np.repeat([t.is_drum for t in file.tracks], count), _DRUM_PITCH[pitch], pitch)
+        # No melodic part has the pitch that stands for no drum.
+        is_kept = pitch >= 0
+        starts = np.cumsum(count) - count
+        count = np.add.reduceat(is_kept, starts, dtype=np.int64)
+    number = np.cumsum(count > 0) - 1
+    part = np.repeat(number, count)
+    onset = np.round(placed.onset).astype(np.int64)
+    duration = np.maximum(np.round(placed.end).astype(np.int64) - onset, 1)
+    velocity = file.velocity
+    if is_kept is not None:
+        onset, duration, pitch, velocity = (c[is_kept] for c in (onset, duration, pitch, velocity))
+    # One sortable number a note, its place among equals last: several times faster than a sort by keys.
+    key = ((onset << 7 | pitch) << 8 | part) << 22 | np.arange(len(onset))
+    key.sort()
+    order = key & (1 << 22) - 1
+    table = np.empty(len(onset), dtype=GRID_NOTE)
+    table["onset_ticks"], table["duration_ticks"] = onset[order], duration[order]
+    table["pitch"], table["velocity"], table["part"] = pitch[order], velocity[order], part[order]
+    total = np.bincount(part, pitch, len(count)).tolist()
+    return table, _parts(file.tracks, count.tolist(), total)
 
 
-__all__ = ["BEAT_SIDECAR", "GRID_NOTE", "CorpusPart", "GridNotes", "Intake", "read_on_grid"]
+def _parts(tracks: list[_Track], counts: list[int], pitch_sums: list[float]) -> tuple[CorpusPart, ...]:
+    kept = [(track, count) for track, count in zip(tracks, counts, strict=True) if count]
+    return tuple(
+        CorpusPart(t.name, instrument_class(t.program, is_drum=t.is_drum), count, round(total / count, 2))
+        for (t, count), total in zip(kept, pitch_sums, strict=False)
+    )

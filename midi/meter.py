@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +57,8 @@ class Onsets:
 
     onset: NDArray[np.float64]
     duration: NDArray[np.float64]
-    pitch: NDArray[np.uint8]
-    velocity: NDArray[np.uint8]
+    pitch: NDArray[np.integer[Any]]
+    velocity: NDArray[np.integer[Any]]
     is_drum: NDArray[np.bool_]
 
     @classmethod
@@ -208,33 +209,40 @@ def _accents(onsets: Onsets, offset: float) -> _Series:
     size = int(slot.max(initial=0)) + 17
     is_pitched = ~onsets.is_drum[kept]
     sounding = np.where(is_pitched, np.minimum(onsets.duration[kept], 96), 0.0)
-    low = np.quantile(pitch[is_pitched], 0.25) if is_pitched.any() else 0.0
+    pitches = np.sort(pitch[is_pitched])
+    low = pitches[len(pitches) // 4] if len(pitches) else 0
     depth = np.clip((low - pitch) / 12 + 0.5, 0, 1)
     velocity = onsets.velocity[kept] / max(float(onsets.velocity[kept].mean()), 1.0) - 1
     table = np.bincount(slot * 12 + pitch % 12, np.minimum(sounding, 48), size * 12)
-    classes: _Series = table.astype(np.float64).reshape(size, 12)
+    total = np.zeros((size + 1, 12))
+    np.cumsum(table.reshape(size, 12), axis=0, out=total[1:])
     return np.stack(
         [
             np.minimum(np.bincount(slot, minlength=size), 4).astype(np.float64),
             np.sqrt(np.bincount(slot, sounding / 24, size)),
             np.sqrt(np.bincount(slot, depth * sounding / 24, size)),
             np.bincount(slot, velocity, size).astype(np.float64),
-            _harmonic_change(classes, 8),
-            _harmonic_change(classes, 16),
+            _harmonic_change(total, 8),
+            _harmonic_change(total, 16),
         ]
     )
 
 
-def _harmonic_change(classes: _Series, span: int) -> _Series:
-    """1 minus the cosine of pitch class content in ``span`` slots before and after each; 0 in silence."""
-    size = len(classes)
-    total = np.concatenate([np.zeros((1, 12)), np.cumsum(classes, axis=0)])
-    at = np.arange(size)
-    after = total[np.minimum(at + span, size)] - total[at]
-    before = total[at] - total[np.maximum(at - span, 0)]
-    norm = np.sqrt((after**2).sum(axis=1) * (before**2).sum(axis=1))
-    change: _Series = np.where(norm > 0, 1 - (after * before).sum(axis=1) / np.where(norm > 0, norm, 1), 0)
-    return change
+def _harmonic_change(total: _Series, span: int) -> _Series:
+    """1 minus the cosine of pitch class content in ``span`` slots before and after each; 0 in silence.
+
+    ``total`` is what has sounded of each pitch class before each slot, ``[slots + 1, 12]``.
+    """
+    # Beyond either end nothing more sounds.
+    padded = np.concatenate([np.repeat(total[:1], span, axis=0), total, np.repeat(total[-1:], span, axis=0)])
+    sounded = padded[span:] - padded[:-span]
+    size = len(total) - 1
+    before, after = sounded[:size], sounded[span : span + size]
+    power = np.einsum("sc,sc->s", sounded, sounded)
+    norm = np.sqrt(power[:size] * power[span : span + size])
+    change: _Series = np.zeros(size)
+    np.divide(np.einsum("sc,sc->s", before, after), norm, out=change, where=norm > 0)
+    return np.where(norm > 0, 1 - change, 0)
 
 
 def _fold(accents: _Series, period: int) -> _Series:
