@@ -93,7 +93,8 @@ def test_files_and_functions_stay_small(sources, capsys):
     largest = max(sources, key=lambda source: source.n_lines)
     with capsys.disabled():
         sys.stdout.write(
-            f"\nsource: {n_code} lines of code, {n_all} in all, {len(sources)} files, largest {largest.name} {largest.n_lines};"
+            f"\nsource: {n_code} lines of code, {n_all} in all, {len(sources)} files, "
+            f"largest {largest.name} {largest.n_lines};"
             f" {len(places)} functions, median {median:g} lines\n"
         )
     assert [f"{s.name}: {s.n_lines}" for s in sources if s.n_lines > MAX_FILE_LINES] == []
