@@ -275,7 +275,7 @@ def eval_music(
     )  # fmt: skip
     with progress(common) as advance:
         data = program.eval_music(options, advance)
-    return Report(data, _figures(data))
+    return Report(data, program.report_lines(data))
 
 
 @evaluate.command(name="chorales")

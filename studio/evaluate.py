@@ -16,9 +16,10 @@ from midi.events import PREDICTED, Rows
 from models.sequence.baselines import RepeatLastBar, baseline_figures
 from studio import listening
 from studio.live.planner import PlannerSpec
-from studio.partners import load_partner, plan_latency_ms
+from studio.partners import plan_latency_ms
 from studio.rehearsal import LiveRun, Performance, perform_runs
 from studio.settings import cache_folder
+from studio.terminal import table
 
 if TYPE_CHECKING:
     from midi.note import NoteArray
@@ -47,7 +48,7 @@ class EvalMusicOptions:
         bars: Bars of each song, from the first bar with melody; 32 for the full experiment.
         seed: Seed of the choice of songs, of the partner and of the bootstrap.
         split: ``test`` or ``valid``.
-        device: Where the NLL is computed; the partner always plays on the CPU.
+        device: Where the NLL is computed (``auto``, ``cpu``, ``cuda``, ``mps``); the partner plays on the CPU.
         plan_latency_ms: Musical time charged for every plan; None is the measured p95.
         jobs: Processes that play songs side by side.
         windows: Most held-out windows on which NLL is measured.
@@ -129,11 +130,13 @@ def measure_nll(options: EvalMusicOptions, corpus: Corpus, tell: Progress) -> di
     # torch takes seconds to import; what needs no network must not wait for it.
     import torch  # noqa: PLC0415
 
+    from models.device import pick_device  # noqa: PLC0415
+    from models.device import pick_device  # noqa: PLC0415
     from models.sequence.player import Player  # noqa: PLC0415
     from models.sequence.task import held_out_windows, nll_figures  # noqa: PLC0415
 
     player = Player.load(options.model)
-    model = player.model.to(options.device)
+    model = player.model.to(pick_device(options.device))
     windows = held_out_windows(corpus, options.split, WINDOW_ROWS)[: options.windows]
     if not windows:
         raise UserError(
@@ -188,7 +191,7 @@ def measure_listening(
     spec = PlannerSpec(PLAYER, (options.model,))
     latency_ms = options.plan_latency_ms
     if latency_ms is None:
-        latency_ms = plan_latency_ms(load_partner(options.model))
+        latency_ms = plan_latency_ms(options.model)
     played = perform_runs(
         runs, spec, latency_s=latency_ms / 1000, jobs=options.jobs,
         on_run=lambda done, total: tell("Playing along", done, total),
@@ -244,6 +247,44 @@ def compare(
     rows["other_song"] = [listening.other_song_figures(i, songs, seed) for i in range(len(songs))]
     rows["truth"] = [listening.figures(song, song.accompaniment) for song in songs]
     return rows
+
+
+def report_lines(data: dict[str, Any]) -> list[str]:
+    """What a person reads of the figures: likelihood, the comparison, its verdicts, the curve."""
+    lines: list[str] = []
+    if data["nll_nats_per_note"] is not None:
+        rows = [
+            ["model", data],
+            *([name.replace("_", " "), values] for name, values in data["baselines"].items()),
+        ]
+        names = list(data["fields"])
+        lines += table(
+            ["nats a note", "all", *names],
+            [[name, *(f"{v:.3f}" for v in (d["nll_nats_per_note"], *(d["fields"][n] for n in names)))]
+             for name, d in rows],
+        )  # fmt: skip
+    if "rows" not in data:
+        return lines
+    shown = ("consonance_rate", "unsupported_rate", "note_in_chord", *listening.CLOSENESS)
+    body = [
+        [row.replace("_", " "), *(_cell(values[n]) for n in shown)] for row, values in data["rows"].items()
+    ]
+    lines += ["", *table([f"{data['songs']} songs", *(n.replace("_", " ") for n in shown)], body), ""]
+    for row, figures in data["verdicts"].items():
+        if isinstance(figures, dict):
+            won = [name.replace("_", " ") for name, verdict in figures.items() if verdict["beats"]]
+            lines.append(f"beats {row.replace('_', ' ')} on: {', '.join(won) or 'nothing'}")
+    curve = data["adaptation"]
+    values = " ".join("  - " if v is None else f"{v:.2f}" for v in curve["consonance"])
+    bars = curve["bars_to_recover"]
+    return [*lines, f"tritone after {-curve['bars'][0]} bars, consonance by bar: {values}",
+            f"recovered {'never' if bars is None else f'within {bars + 1} bars'}"]  # fmt: skip
+
+
+def _cell(interval: dict[str, float | None]) -> str:
+    if interval["mean"] is None:
+        return "-"
+    return f"{interval['mean']:.3f} [{interval['low']:.3f} {interval['high']:.3f}]"
 
 
 def _live_counts(performances: list[Performance]) -> dict[str, Any]:

@@ -73,8 +73,10 @@ class Excerpt:
         bars: Number of bars.
         bpm: Mean tempo of the song.
         melody: The human's notes.
-        accompaniment: All other notes, cut to the excerpt; drums on channel 9.
-        instruments: Instrument classes of the accompaniment.
+        accompaniment: The notes of the main accompanying instrument, which has the part with most notes
+            (POP909: the piano, not the strings), cut to the excerpt; drums on channel 9.
+        instruments: Its instrument class: what the partner is asked to play, so that density and
+            register compare like with like.
         chords: Annotated chords; empty where there are none.
     """
 
@@ -140,16 +142,18 @@ def _excerpt(corpus: Corpus, song: Song, bars: int, source: Path | None) -> Exce
     if place is None:
         return None
     start, bar_ticks = place
-    events = song_events(notes, song, {song.lead})
+    others = [part for i, part in enumerate(song.parts) if i != song.lead]
+    instrument = max(others, key=lambda part: part.notes).instrument
+    chosen = [i for i, p in enumerate(song.parts) if i == song.lead or p.instrument == instrument]
+    events = song_events(notes[np.isin(notes["part"], chosen)], song, {song.lead})
     melody, rest = (
         _moved(clip(notes_of_events(events, role), start, start + bars * bar_ticks), -start)
         for role in (Role.HUMAN, Role.PARTNER)
     )
     if len(melody) == 0 or len(rest) == 0:
         return None
-    instruments = tuple(sorted({part.instrument for i, part in enumerate(song.parts) if i != song.lead}))
     chords = read_chords(source / song.name, start, start + bars * bar_ticks) if source else ()
-    return Excerpt(song.name, bar_ticks, bars, song.bpm, melody, rest, instruments, chords)
+    return Excerpt(song.name, bar_ticks, bars, song.bpm, melody, rest, (instrument,), chords)
 
 
 def _steady_place(

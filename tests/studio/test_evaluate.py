@@ -316,3 +316,18 @@ class TestEvalMusic:
         monkeypatch.setenv("ANTIPHON_HOME", str(tmp_path))
         with pytest.raises(UserError, match="Fewer than two"):
             eval_music(EvalMusicOptions(model="m", folder=folder, bars=500, with_nll=False))
+
+    def test_a_person_gets_tables(self, report):
+        data, again, _ = report
+        text = "\n".join(evaluate.report_lines(data))
+        for word in (
+            "repeat last bar",
+            "other song",
+            "truth",
+            "beats deaf on: ",
+            "tritone after 3 bars",
+            "recovered",
+        ):
+            assert word in text
+        assert f"{data['harmony']['consonance_rate']:.3f}" in text
+        assert "nats a note" not in "\n".join(evaluate.report_lines(again))
