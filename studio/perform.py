@@ -15,6 +15,7 @@ from midi.clock import TempoMap
 from midi.errors import UserError
 from midi.events import GRID_PER_BEAT, BarGrid, Role
 from midi.files import read, write_bytes
+from midi.meter import settle
 from midi.note import PPQ, Part, Score, TimeSignature
 from models.sequence.harmony import harmony, notes_of_events
 from studio import settings
@@ -98,6 +99,7 @@ def perform(options: PerformOptions, progress: Progress | None = None) -> dict[s
         "tempo_bpm": round(piece.bpm, 3),
         "plan_latency_ms": latency_ms,
         "part": piece.part.name,
+        "meter_shift_ticks": piece.meter_shift_ticks,
         "repairs": list(piece.repairs),
     }
     report |= _figures(conductor, run, piece)
@@ -114,13 +116,15 @@ class Piece:
         part: The part in the player's place.
         tempo_map: From the first bar on.
         time_signatures: From the first bar on.
-        repairs: What reading the file had to mend.
+        repairs: What reading the file had to mend, and how it was laid on the grid.
+        meter_shift_ticks: How far the file was moved to lie on the grid, in its own ticks.
     """
 
     part: Part
     tempo_map: TempoMap
     time_signatures: tuple[TimeSignature, ...]
     repairs: tuple[str, ...] = ()
+    meter_shift_ticks: int = 0
 
     @property
     def bpm(self) -> float:
@@ -147,6 +151,9 @@ class Piece:
 def prepare(score: Score, part: str | None = None, bpm: float | None = None) -> Piece:
     """Choose the part that plays, and begin at the bar line before its first note.
 
+    Before that the whole file is laid on the grid (``midi.meter.settle``), so that bar lines fall where the
+    music has them.
+
     Args:
         score: The file.
         part: Number (from 1) or name of the part; None takes the melody.
@@ -155,8 +162,11 @@ def prepare(score: Score, part: str | None = None, bpm: float | None = None) -> 
     Raises:
         UserError: There are no notes, or no such part.
     """
+    settled = settle(score)
+    score = settled.score
     chosen = choose_part(score, part)
-    first = int(chosen.notes.onset_ticks.min()) * GRID_PER_BEAT // score.ppq
+    # Rounded, because a note a hair before a bar line belongs to the bar that it opens.
+    first = round(int(chosen.notes.onset_ticks.min()) * GRID_PER_BEAT / score.ppq)
     start = int(BarGrid.from_score(score).start_and_length(first)[0])
     shift = start * score.ppq // GRID_PER_BEAT
     scale = PPQ / score.ppq
@@ -166,7 +176,7 @@ def prepare(score: Score, part: str | None = None, bpm: float | None = None) -> 
 
     before = [s for s in score.time_signatures if s.ticks <= shift] or [TimeSignature()]
     metres = [replace(s, ticks=moved(s.ticks)) for s in score.time_signatures if s.ticks > shift]
-    on = np.round((chosen.notes.onset_ticks - shift) * scale).astype(np.int64)
+    on = np.maximum(np.round((chosen.notes.onset_ticks - shift) * scale), 0).astype(np.int64)
     off = np.round((chosen.notes.onset_ticks + chosen.notes.duration_ticks - shift) * scale).astype(np.int64)
     controls = tuple(replace(c, ticks=moved(c.ticks)) for c in chosen.controls)
     notes = chosen.notes.with_ticks(on, np.maximum(off - on, 1))
@@ -174,7 +184,8 @@ def prepare(score: Score, part: str | None = None, bpm: float | None = None) -> 
         replace(chosen, notes=notes, controls=controls),
         _steady(bpm) if bpm is not None else _moved_tempo(score.tempo_map, shift, scale),
         (replace(before[-1], ticks=0), *metres),
-        score.repairs,
+        score.repairs + settled.notes,
+        settled.shift_ticks,
     )
 
 
