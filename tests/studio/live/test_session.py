@@ -140,7 +140,7 @@ def test_score_keeps_micro_timing_parts_and_tempo():
 def test_sounds_before_the_start_push_it_by_whole_bars():
     take = Take(TakeHeader(), tuple(note(9.0, 9.5, 60, 0)), (TempoMark(10.0, 0.0, 120.0),))
     assert take.origin_s() == 8.0
-    assert list(take.score().parts[0].notes)[0].onset_ticks == 960
+    assert next(iter(take.score().parts[0].notes)).onset_ticks == 960
     assert Take().score().n_notes() == 0
     assert Take(sounds=tuple(note(9.0, 9.5, 60, 0))).origin_s() == 9.0
 
