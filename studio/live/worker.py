@@ -8,6 +8,7 @@ milliseconds at p99), and a process can be niced and killed.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -40,6 +41,9 @@ HANG_S = 10.0
 
 START_S = 120.0
 """Longest start (import, weights, warm-up) before the process counts as hanging."""
+
+SPARE_AFTER_S = 5.0
+"""A spare process is loaded this long after the first is ready, when the start's own work is over."""
 
 NICENESS = 5
 """Added to the model's niceness, so that the engine and the window go first."""
@@ -123,6 +127,9 @@ class ModelProcess:
         hang_s: Longest wait for one plan before the process is killed and started again.
         start_s: Longest wait for it to come up.
         pauses_s: Pause before each restart in a row.
+        spare_after_s: A second process is loaded this long after the first is ready, and takes over at
+            once when that one dies; loading takes seconds, in which plans would be missing. Infinity
+            for none.
     """
 
     def __init__(
@@ -132,9 +139,12 @@ class ModelProcess:
         hang_s: float = HANG_S,
         start_s: float = START_S,
         pauses_s: tuple[float, ...] = RESTART_PAUSES_S,
+        spare_after_s: float = SPARE_AFTER_S,
     ) -> None:
         self._spec = spec
         self._hang_s, self._start_s, self._pauses_s = hang_s, start_s, pauses_s
+        self._spare_after_s = spare_after_s
+        self._spare: _Served | None = None
         self._lock = threading.Lock()
         self._slot: PlanRequest | None = None
         self._news: deque[bool | Plan] = deque()
@@ -197,36 +207,70 @@ class ModelProcess:
                     break
                 failures = 1 if ready_s >= STEADY_S else failures + 1
                 restarts += 1
-                self._is_closing.wait(self._pauses_s[min(failures, len(self._pauses_s)) - 1])
+                if self._spare is None:
+                    self._is_closing.wait(self._pauses_s[min(failures, len(self._pauses_s)) - 1])
+            self._end_spare()
             self._is_closing.wait()
         finally:
+            self._end_spare()
             with self._lock:
                 self._wake_in.close()
                 self._wake_out.close()
             self._health = replace(self._health, state=ModelState.CLOSED, restarts=restarts, pid=None)
 
     def _run_child(self, restarts: int) -> float:
-        """Start one process and serve it until it is gone; returns how long it was ready, in seconds."""
+        """Serve one process, the spare or a new one, until it is gone; returns how long it was ready (s)."""
+        served, self._spare = self._spare, None
+        try:
+            served = served or self._spawn()
+        except OSError as error:
+            fault = _Fault(f"The model process could not be started: {error}.", "", is_final=False)
+            self._report_fault(fault, restarts)
+            return 0.0
+        try:
+            state = ModelState.RESTARTING if restarts else ModelState.STARTING
+            self._health = replace(self._health, state=state, restarts=restarts, pid=served.process.pid)
+            fault = self._serve(served, restarts)
+        finally:
+            served.end()
+        if not self._is_closing.is_set():
+            self._report_fault(fault, restarts)
+        return time.monotonic() - served.ready_at_s if served.ready_at_s is not None else 0.0
+
+    def _spawn(self) -> _Served:
+        """A new process; it says when it is ready. ``OSError`` when the system has no room for it."""
         context = get_context("spawn")
         link, far_end = context.Pipe()
         process = context.Process(
             target=_child_main, args=(far_end, self._spec), name="antiphon-model", daemon=True
         )
-        served = _Served(link, process)
         try:
             process.start()
-            far_end.close()
-            state = ModelState.RESTARTING if restarts else ModelState.STARTING
-            self._health = replace(self._health, state=state, restarts=restarts, pid=process.pid)
-            fault = self._serve(served, restarts)
-        except OSError as error:
-            fault = _Fault(f"The model process could not be started: {error}.", "", is_final=False)
+        except OSError:
+            link.close()
+            raise
         finally:
             far_end.close()
-            served.end()
-        if not self._is_closing.is_set():
-            self._report_fault(fault, restarts)
-        return time.monotonic() - served.ready_at_s if served.ready_at_s is not None else 0.0
+        return _Served(link, process)
+
+    def _spare_due_s(self, served: _Served) -> float:
+        """Seconds until the spare is to be loaded; infinity when it is there already, or not yet wanted."""
+        if self._spare is not None or served.ready_at_s is None:
+            return math.inf
+        return served.ready_at_s + self._spare_after_s - time.monotonic()
+
+    def _load_spare(self) -> None:
+        """Start the spare; its messages wait unread until it takes over."""
+        try:
+            self._spare = self._spawn()
+        except OSError:
+            # No room for two: go on with one.
+            self._spare_after_s = math.inf
+
+    def _end_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.end()
+            self._spare = None
 
     def _report_fault(self, fault: _Fault, restarts: int) -> None:
         state = ModelState.REFUSED if fault.is_final else ModelState.RESTARTING
@@ -241,10 +285,7 @@ class ModelProcess:
                 if not served.send(request):
                     break
                 deadline_s = time.monotonic() + self._hang_s
-            timeout_s = None if served.is_idle else max(0.0, deadline_s - time.monotonic())
-            events = connection.wait([served.link, served.process.sentinel, self._wake_out], timeout_s)
-            if self._wake_out in events:
-                self._drain_wake()
+            events = self._await(served, deadline_s)
             if served.link in events:
                 message = served.receive()
                 if isinstance(message, _Fault):
@@ -254,9 +295,24 @@ class ModelProcess:
                 self._take_message(message, served, restarts)
             elif served.process.sentinel in events:
                 break
-            elif not events and time.monotonic() >= deadline_s:
+            elif not (events or served.is_idle) and time.monotonic() >= deadline_s:
                 return _Fault("The model hangs and is started again.", "", is_final=False)
         return _Fault("The model process died and is started again.", "", is_final=False)
+
+    def _await(self, served: _Served, deadline_s: float) -> set[object]:
+        """Wait for the process, a submitted request, the deadline, or the time to load the spare."""
+        if self._spare_due_s(served) <= 0.0:
+            self._load_spare()
+        patience_s = math.inf if served.is_idle else max(0.0, deadline_s - time.monotonic())
+        timeout_s = min(patience_s, self._spare_due_s(served))
+        found = connection.wait(
+            [served.link, served.process.sentinel, self._wake_out],
+            None if timeout_s == math.inf else timeout_s,
+        )
+        events = set[object](found)
+        if self._wake_out in events:
+            self._drain_wake()
+        return events
 
     def _take_slot(self) -> PlanRequest | None:
         with self._lock:

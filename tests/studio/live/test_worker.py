@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -25,7 +26,7 @@ def request(number: int) -> PlanRequest:
 
 @contextmanager
 def running(spec: PlannerSpec, **options: float) -> Iterator[ModelProcess]:
-    process = ModelProcess(spec, pauses_s=(0.0,), **options)
+    process = ModelProcess(spec, **{"pauses_s": (0.0,), "spare_after_s": math.inf, **options})
     try:
         yield process
     finally:
@@ -101,6 +102,29 @@ def test_killed_twice_plans_resume() -> None:
         assert inbox.changes() == [True, False, True, False, True]
         assert process.health().restarts == 2
         assert process.health().sentence == ""
+
+
+def test_spare_takes_over_without_a_new_start() -> None:
+    spec = PlannerSpec(f"{FAKES}:BeatPlanner")
+    # With this pause a process that had to be started again would come after the test's limit.
+    with running(spec, pauses_s=(1000.0,), spare_after_s=0.0) as process:
+        inbox = Inbox(process)
+        for n_kills in range(2):
+            inbox.wait_ready(n_kills + 1)
+            inbox.wait(lambda: process._spare is not None)
+            pid = process.health().pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            inbox.wait(lambda n=n_kills: inbox.changes().count(True) == n + 2)
+            assert process.health().pid != pid
+        process.submit(request(5))
+        inbox.wait(lambda: 5 in inbox.plans())
+        inbox.wait(lambda: process._spare is not None)
+        spare = process._spare
+    assert spare is not None
+    assert process._spare is None
+    with pytest.raises(ValueError, match="closed"):
+        spare.process.is_alive()
 
 
 @pytest.mark.parametrize(("how", "sentence"), [("exit", "died"), ("raise", "no such chord")])
