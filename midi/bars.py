@@ -60,9 +60,10 @@ class BarGrid:
         gaps = np.diff(lines)
         lengths = np.minimum(gaps, MAX_BAR_TICKS)
         # A bar opens a new stretch where its length is another, or the bar before was split unevenly.
-        opens = np.ones(len(gaps), dtype=bool)
-        opens[1:] = (lengths[1:] != lengths[:-1]) | (gaps[:-1] % lengths[:-1] != 0)
-        changes = zip(lines[:-1][opens].tolist(), lengths[opens].tolist(), strict=True)
+        lengths = np.append(lengths, lengths[-1:])
+        opens = np.ones(len(lengths), dtype=bool)
+        opens[1:] = (lengths[1:] != lengths[:-1]) | (gaps % lengths[:-1] != 0)
+        changes = zip(lines[: len(opens)][opens].tolist(), lengths[opens].tolist(), strict=True)
         return cls(tuple(changes)) if len(gaps) else cls()
 
     def start_and_length(self, ticks: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
