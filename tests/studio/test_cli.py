@@ -8,11 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from cyclopts import CycloptsError
 
 import assets
+import midi
 from midi.errors import UserError
+from midi.events import vocabulary_hash
+from midi.note import Note, NoteArray, Part, Score
 from midi.ports import PortList
+from models.bundle import write_bundle
+from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
+from models.sequence.player import ARCHITECTURE
 from studio import cli, render, terminal
 from studio.terminal import Common, Report
 
@@ -37,6 +44,14 @@ CONTRACT = {
 @pytest.fixture
 def bundle_free(monkeypatch, tmp_path):
     monkeypatch.setattr("models.registry.shipped_folder", lambda: tmp_path / "no-weights")
+
+
+@pytest.fixture
+def short(tmp_path):
+    """Four bars of a melody."""
+    notes = NoteArray.from_notes(Note(480 * i, 400, 60 + (i * 5) % 12, 80) for i in range(16))
+    midi.write(tmp_path / "short.mid", Score((Part("MELODY", notes),)))
+    return str(tmp_path / "short.mid")
 
 
 @pytest.fixture
@@ -244,6 +259,54 @@ def test_a_bundle_that_is_missing_or_damaged_is_refused(tmp_path, capsys, bundle
     refused(capsys, "perform", HARBOR, "--model", str(tmp_path / "broken"))
 
 
+@pytest.fixture
+def tiny_bundle(tmp_path):
+    """A partner with no training and little of anything, as a folder."""
+    torch.manual_seed(0)
+    config = EventModelConfig(TrunkConfig(width=32, layers=1, heads=2, context=256), head_width=32)
+    fields = {
+        "name": "tiny", "version": "1.0.0", "kinds": {"in": "notes", "out": "notes"},
+        "architecture": ARCHITECTURE, "config": config.to_dict(), "vocabulary_hash": vocabulary_hash(),
+        "parent": None, "data_digest": "0" * 64, "data": [], "licence": "CC0-1.0", "metrics": {},
+    }  # fmt: skip
+    folder = tmp_path / "tiny" / "1.0.0"
+    write_bundle(folder, fields, EventModel(config).state_dict(), "# Tiny\n\nKnows nothing.\n")
+    return folder
+
+
+def test_a_bundle_plays_and_travels(tiny_bundle, short, tmp_path, capsys, bundle_free, silence):
+    assert run_json(capsys, "models", "install", str(tiny_bundle))[0] == 0
+    code, data = run_json(capsys, "perform", short, "--out", str(tmp_path / "out"), "--seed", "2")
+    assert (code, data["model"], data["isr"]) == (0, "tiny@1.0.0", 1.0)
+    assert data["plan_latency_ms"] > 0
+    assert data["plan_rows_per_s"] > 0
+    (row,) = run_json(capsys, "models", "list")[1]
+    assert {"name", "version", "kinds", "size_mb", "licence", "current"} <= set(row)
+    assert set(row["kinds"]) == {"in", "out"}
+    assert cli.run(["models", "show", "tiny"]) == 0
+    assert "Knows nothing." in capsys.readouterr().out
+    code, data = run_json(capsys, "models", "export", "tiny", "--out", str(tmp_path))
+    assert code == 0
+    assert Path(data["path"]).is_file()
+    assert run_json(capsys, "models", "remove", "tiny")[0] == 0
+    assert run_json(capsys, "models", "list") == (0, [])
+    assert run_json(capsys, "models", "install", data["path"])[0] == 0
+    assert cli.run(["models", "rollback", "tiny"]) == 1
+
+
+@pytest.mark.parametrize("damage", ["weights", "vocabulary"])
+def test_a_bundle_that_does_not_fit_is_refused(tiny_bundle, damage, tmp_path, capsys):
+    if damage == "weights":
+        weights = tiny_bundle / "model.safetensors"
+        content = weights.read_bytes()
+        weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    else:
+        manifest = tiny_bundle / "bundle.json"
+        manifest.write_text(manifest.read_text().replace(vocabulary_hash(), "0" * len(vocabulary_hash())))
+    refused(capsys, "perform", HARBOR, "--model", str(tiny_bundle), "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out" / "take.mid").exists()
+
+
 def test_the_shelf_of_an_empty_home(capsys, bundle_free):
     assert run_json(capsys, "models", "list") == (0, [])
     assert cli.run(["models", "list"]) == 0
@@ -273,6 +336,23 @@ def test_the_program_alone_performs_the_built_in_melody(capsys, bundle_free, sil
 def antiphon(*argv, **more):
     command = [sys.executable, "-m", "studio", *argv]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=50, **more)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are of Unix")
+def test_a_full_disk_leaves_the_take_whole(short, tmp_path):
+    import resource
+
+    def fill_up():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    out = tmp_path / "out"
+    found = antiphon("perform", short, "--model", "none", "--out", str(out), preexec_fn=fill_up)
+    assert found.returncode == 2
+    assert "take.wav" in found.stderr
+    assert len(found.stderr.splitlines()) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["take.jsonl", "take.mid"]
+    assert cli.run(["render", str(out), "--out", str(tmp_path / "again.mid"), "--quiet"]) == 0
+    assert (tmp_path / "again.mid").read_bytes() == (out / "take.mid").read_bytes()
 
 
 def test_starting_up_loads_nothing_heavy():
