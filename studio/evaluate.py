@@ -48,7 +48,7 @@ class EvalMusicOptions:
         bars: Bars of each song, from the first bar with melody; 32 for the full experiment.
         seed: Seed of the choice of songs, of the partner and of the bootstrap.
         split: ``test`` or ``valid``.
-        device: Where the NLL is computed (``auto``, ``cpu``, ``cuda``, ``mps``); the partner plays on the CPU.
+        device: Where the NLL is computed (``auto`` picks one); the partner plays on the CPU.
         plan_latency_ms: Musical time charged for every plan; None is the measured p95.
         jobs: Processes that play songs side by side.
         windows: Most held-out windows on which NLL is measured.
@@ -130,7 +130,6 @@ def measure_nll(options: EvalMusicOptions, corpus: Corpus, tell: Progress) -> di
     # torch takes seconds to import; what needs no network must not wait for it.
     import torch  # noqa: PLC0415
 
-    from models.device import pick_device  # noqa: PLC0415
     from models.device import pick_device  # noqa: PLC0415
     from models.sequence.player import Player  # noqa: PLC0415
     from models.sequence.task import held_out_windows, nll_figures  # noqa: PLC0415
