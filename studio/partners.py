@@ -46,10 +46,10 @@ def find_partner(model: str | None) -> Path | None:
     Raises:
         UserError: The bundle that was named isn't there.
     """
-    from models import registry  # noqa: PLC0415 - loads torch
-
     if model == RULES:
         return None
+    from models import registry  # noqa: PLC0415 - loads torch
+
     if model is not None:
         return registry.find(model)
     from models.bundle import read_manifest  # noqa: PLC0415
