@@ -25,11 +25,12 @@ from midi.note import DRUM_CHANNEL, NoteArray, Part, Score
 
 __all__ = [
     "CLASS_PROGRAMS", "DRUMS", "DRUM_HIGH", "DRUM_LOW", "DURATION_TICKS", "EVENT_DTYPE", "FIELD_SIZES",
-    "GRID_PER_BEAT", "INSTRUMENT_NAMES", "LONG_NOTE_TICKS", "MAX_BAR_TICKS", "NO_DURATION", "NO_INSTRUMENT",
-    "NO_PITCH", "NO_VELOCITY", "N_INSTRUMENTS", "OPEN_DURATION", "PREDICTED", "VELOCITY_STEP", "BarGrid",
-    "EventStream", "Events", "Field", "Role", "Rows", "bar_events", "close_human_notes", "decode",
-    "drum_pitch", "duration_bin", "encode", "events_score", "instrument_class", "note_events",
-    "release_events", "score_events", "sort_events", "start_row", "velocity_of_bin", "vocabulary_hash",
+    "GRID_PER_BEAT", "INSTRUMENT_NAMES", "LONG_NOTE_TICKS", "MAX_BAR_TICKS", "NO_DURATION",
+    "NO_INSTRUMENT", "NO_PITCH", "NO_VELOCITY", "N_INSTRUMENTS", "OPEN_DURATION", "PREDICTED",
+    "VELOCITY_STEP", "BarGrid", "EventStream", "Events", "Field", "Interplay", "Role", "Rows",
+    "bar_events", "close_human_notes", "decode", "drum_pitch", "duration_bin", "encode", "events_score",
+    "instrument_class", "note_events", "release_events", "score_events", "sort_events", "start_row",
+    "velocity_of_bin", "vocabulary_hash",
 ]  # fmt: skip
 
 LONG_NOTE_TICKS = GRID_PER_BEAT
@@ -115,6 +116,19 @@ _STRING_ENSEMBLES = range(48, 52)
 # Keys that electronic kits send beside General MIDI (Roland TD series), as their nearest GM keys.
 _DRUM_ALIASES = {22: 42, 26: 46, 58: 43, 24: 38, 28: 42, 31: 37, 32: 37, 33: 37, 34: 56, 29: 39, 30: 39}
 
+
+class Interplay(IntEnum):
+    """How human and partner relate; told by the duration column of the START row.
+
+    Without it a partner that has been silent while a melody sounds cannot know whether it is late
+    with the accompaniment or waiting for its turn.
+    """
+
+    ACCOMPANY = NO_DURATION
+    LEAD = 0
+    TURNS = 1
+
+
 EVENT_DTYPE = np.dtype(
     [
         ("ticks", np.int32),  # stream time
@@ -136,8 +150,9 @@ def vocabulary_hash() -> str:
     """Digest of everything that gives a row its meaning; bundles carry it and loading compares it."""
     text = repr(
         (
-            "rows-1", GRID_PER_BEAT, LONG_NOTE_TICKS, FIELD_SIZES, DURATION_TICKS.tolist(), VELOCITY_STEP,
+            "rows-2", GRID_PER_BEAT, LONG_NOTE_TICKS, FIELD_SIZES, DURATION_TICKS.tolist(), VELOCITY_STEP,
             [role.name for role in Role], [field.name for field in Field], INSTRUMENT_NAMES, DRUM_LOW,
+            [(interplay.name, int(interplay)) for interplay in Interplay],
         )
     )  # fmt: skip
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -227,11 +242,11 @@ def velocity_of_bin(index: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(index, dtype=np.int64) * VELOCITY_STEP + VELOCITY_STEP // 2
 
 
-def start_row(grid: BarGrid, tick: int) -> Rows:
+def start_row(grid: BarGrid, tick: int, interplay: Interplay = Interplay.ACCOMPANY) -> Rows:
     """The row that opens a context at ``tick``; shape ``[1, fields]``."""
     start, _ = grid.start_and_length(tick)
     at = min(tick - int(start), MAX_BAR_TICKS)
-    fields = [0, Role.START, NO_INSTRUMENT, NO_PITCH, NO_DURATION, NO_VELOCITY, at, at]
+    fields = [0, Role.START, NO_INSTRUMENT, NO_PITCH, interplay, NO_VELOCITY, at, at]
     return np.array([fields], dtype=np.int16)
 
 
@@ -403,14 +418,16 @@ class EventStream:
     Args:
         grid: Bar lines.
         from_tick: Stream tick at which the context opens, a bar line as a rule.
+        interplay: What the START row tells.
     """
 
-    def __init__(self, grid: BarGrid, from_tick: int = 0) -> None:
+    def __init__(self, grid: BarGrid, from_tick: int = 0, interplay: Interplay = Interplay.ACCOMPANY) -> None:
         self.grid = grid
+        self.interplay = interplay
         self.from_tick = from_tick
         self.frontier_ticks = from_tick
         self._events = np.zeros(0, dtype=EVENT_DTYPE)
-        self._rows: Rows = start_row(grid, from_tick)
+        self._rows: Rows = start_row(grid, from_tick, interplay)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -16,6 +16,7 @@ from midi.events import (
     MAX_BAR_TICKS,
     Events,
     Field,
+    Interplay,
     Role,
     Rows,
     bar_events,
@@ -24,6 +25,13 @@ from midi.events import (
     sort_events,
     start_row,
 )
+
+INTERPLAY = {
+    "accompany": Interplay.ACCOMPANY,
+    "reverse": Interplay.LEAD,
+    "dialogue": Interplay.TURNS,
+}
+"""What the START row says of each kind of window."""
 
 HOP_BARS = 8
 """Distance between the places of a song at which windows may open."""
@@ -156,7 +164,8 @@ def window(
     last = int(events["ticks"].max()) + 1 if len(events) else place.from_tick + 1
     bars = bar_events(song.grid, place.from_tick, last)
     rows = encode(sort_events(np.concatenate([events, bars])), song.grid, place.from_tick)
-    rows = np.concatenate([start_row(song.grid, place.from_tick), rows])[:n_rows]
+    opening = start_row(song.grid, place.from_tick, INTERPLAY[draw.kind])
+    rows = np.concatenate([opening, rows])[:n_rows]
     full = np.zeros((n_rows, len(Field)), dtype=np.int16)
     full[: len(rows)] = rows
     return full

@@ -13,6 +13,7 @@ from midi.events import (
     BarGrid,
     Events,
     EventStream,
+    Interplay,
     Role,
     Rows,
     bar_events,
@@ -99,7 +100,8 @@ class Context:
             return self.stream.rows(), self.stream.from_tick
         events, start, grid = self.stream.events(), self.stream.from_tick, self.stream.grid
         own = events[~np.isin(events["role"], (Role.HUMAN, Role.RELEASE))]
-        return np.concatenate([start_row(grid, start), encode(own, grid, start)]), start
+        opening = start_row(grid, start, self.stream.interplay)
+        return np.concatenate([opening, encode(own, grid, start)]), start
 
     def heard_events(self, recent: int = 0) -> Events:
         """The player's notes (the last ``recent``, or all) as sorted events; duration 0 while they sound."""
@@ -123,6 +125,14 @@ class Context:
         bars = bar_events(self.stream.grid, 0, until_tick)
         return sort_events(np.concatenate([bars, self.heard_events(), theirs]))
 
+    def relate(self, interplay: Interplay) -> None:
+        """Tell the model from now on how player and partner relate."""
+        if interplay != self.stream.interplay:
+            stream = EventStream(self.stream.grid, self.stream.from_tick, interplay)
+            stream.insert(self.stream.events())
+            stream.frontier_ticks = self.stream.frontier_ticks
+            self.stream = stream
+
     def _insert(self, rows: list[tuple[int, ...]]) -> None:
         if rows:
             self.stream.insert(np.array(rows, dtype=EVENT_DTYPE))
@@ -143,7 +153,7 @@ class Context:
 
     def _restart(self, from_tick: int, events: Events) -> None:
         frontier = self.stream.frontier_ticks
-        self.stream = EventStream(self.stream.grid, from_tick)
+        self.stream = EventStream(self.stream.grid, from_tick, self.stream.interplay)
         self.stream.insert(events)
         self.stream.frontier_ticks = max(frontier, from_tick)
 

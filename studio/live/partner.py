@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from midi.events import GRID_PER_BEAT, N_INSTRUMENTS, BarGrid
+from midi.events import GRID_PER_BEAT, N_INSTRUMENTS, BarGrid, Interplay
 from models.sequence.plan import Steering
 from studio.live.messages import Mode
 
@@ -48,6 +48,9 @@ class Policy:
         grid: Bar lines.
         tick: Where the mode begins.
     """
+
+    interplay = Interplay.ACCOMPANY
+    """How the mode is told to the model."""
 
     plays_without_model = True
     """Whether rules fill in when the model is late; otherwise the partner is silent then."""
@@ -135,6 +138,7 @@ class Respond(Policy):
     the next beat, and ends on a bar line. When the player comes in, the partner stops at the frontier.
     """
 
+    interplay = Interplay.TURNS
     plays_without_model = False
 
     def __init__(self, grid: BarGrid, tick: int = 0) -> None:

@@ -93,6 +93,7 @@ class Planning:
     def set_mode(self, mode: Mode) -> None:
         """Begin anew with another policy, from the frontier on."""
         self.policy = POLICIES[mode](self.config.grid, self.book.frontier)
+        self.context.relate(self.policy.interplay)
 
     def onset(self, tick: int) -> None:
         """The player pressed a key."""
