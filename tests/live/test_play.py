@@ -6,10 +6,12 @@ import pty
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from studio.live.session import load_take
 from tests.live.conftest import connections, wait_until
 from tests.live.keyboard import KeyboardProcess, notes_on_wire
 
@@ -80,7 +82,13 @@ def test_800_notes_are_answered_and_nothing_hangs(jackd, tmp_path):
         summary = play.finish()
         sent, heard = keys.finish()["sent"], rack.finish()["heard"]
     assert summary["stopped_by"] == "key"
-    assert summary["player_notes"] == N_NOTES
+    take = load_take(Path(summary["outputs"]["take"]))
+    came = Counter(sound.pitch for sound in take.sounds if sound.voice == "player" and sound.kind == "on")
+    played = Counter(notes_on_wire(sent)[0])
+    assert played.total() == N_NOTES
+    assert played - came == Counter()
+    # A dummy server that is starved hands out a message twice now and then; it may not happen often.
+    assert came.total() <= N_NOTES + 2
     assert summary["hanging_notes"] == summary["scheduled_in_past"] == summary["refused_messages"] == 0
     struck, wrong = notes_on_wire(heard)
     assert wrong == []
