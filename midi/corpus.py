@@ -237,8 +237,9 @@ def build_corpus(
         reason = next(iter(report.refused.values()), "")
         raise UserError(f"None of the {len(names)} MIDI files in {source} can be used. {reason}".strip())
     notes = np.concatenate(pieces)
-    songs = _with_held_out(_with_keys(songs, notes))
-    _summarize(report, songs, notes)
+    pitches = _pitches(songs, notes)
+    songs = _with_held_out(_with_keys(songs, pitches))
+    _summarize(report, songs, pitches)
     _write(out, songs, notes, report)
     return Corpus(out)
 
@@ -285,26 +286,40 @@ def _with_held_out(songs: list[Song]) -> list[Song]:
     return songs
 
 
-def _is_pitched(songs: list[Song], notes: GridNotes) -> NDArray[np.bool_]:
-    """Which notes are no drums."""
-    is_pitched = np.array([part.instrument != DRUMS for song in songs for part in song.parts])
+@dataclass(frozen=True)
+class _Pitches:
+    """What sounds in each song, drums left out.
+
+    Attributes:
+        ticks: Sounding time of each pitch class in each song, ``[songs, 12]``.
+        count: Notes of each pitch class in all songs, ``[12]``.
+    """
+
+    ticks: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+def _pitches(songs: list[Song], notes: GridNotes) -> _Pitches:
+    """All songs at once, because one by one is slow."""
+    # Every part of every song gets the first of its song's twelve cells; drums get cells of their own.
+    drums = len(songs) * 12
+    cells = [drums if part.instrument == DRUMS else i * 12 for i, s in enumerate(songs) for part in s.parts]
     first_part = np.cumsum([0] + [len(song.parts) for song in songs])[:-1]
-    mask: NDArray[np.bool_] = is_pitched[np.repeat(first_part, [s.count for s in songs]) + notes["part"]]
-    return mask
+    part = np.repeat(first_part, [song.count for song in songs]) + notes["part"]
+    cell = np.array(cells)[part] + (np.arange(256) % 12)[notes["pitch"]]
+    ticks = np.bincount(cell, notes["duration_ticks"], drums + 12)[:drums].reshape(-1, 12)
+    count = np.bincount(cell, minlength=drums + 12)[:drums].reshape(-1, 12).sum(axis=0)
+    return _Pitches(ticks.astype(np.float64), count)
 
 
-def _with_keys(songs: list[Song], notes: GridNotes) -> list[Song]:
-    """The songs with their estimated keys, all at once because one by one is slow."""
-    weights = notes["duration_ticks"] * _is_pitched(songs, notes)
-    song = np.repeat(np.arange(len(songs)), [s.count for s in songs])
-    table = np.bincount(song * 12 + notes["pitch"] % 12, weights, len(songs) * 12).reshape(-1, 12)
-    keys = estimate_keys(table)
+def _with_keys(songs: list[Song], pitches: _Pitches) -> list[Song]:
+    keys = estimate_keys(pitches.ticks)
     return [replace(s, key=str(key)) if key else s for s, key in zip(songs, keys, strict=True)]
 
 
-def _summarize(report: HealthReport, songs: list[Song], notes: GridNotes) -> None:
+def _summarize(report: HealthReport, songs: list[Song], pitches: _Pitches) -> None:
     report.used = len(songs)
-    report.notes = len(notes)
+    report.notes = sum(song.count for song in songs)
     report.minutes = round(sum(song.seconds for song in songs) / 60, 2)
     report.splits = dict(Counter(song.split for song in songs))
     parts = [part for song in songs for part in song.parts]
@@ -313,8 +328,8 @@ def _summarize(report: HealthReport, songs: list[Song], notes: GridNotes) -> Non
     report.keys = dict(Counter(song.key for song in songs if song.key).most_common())
     low, middle, high = np.percentile([song.bpm for song in songs], [0, 50, 100])
     report.tempi_bpm = (float(low), float(middle), float(high))
-    count = np.bincount(notes["pitch"][_is_pitched(songs, notes)] % 12, minlength=12)
-    report.pitch_classes = tuple(round(float(x), 4) for x in count / max(count.sum(), 1))
+    share = pitches.count / max(int(pitches.count.sum()), 1)
+    report.pitch_classes = tuple(round(float(x), 4) for x in share)
     report.digest = hashlib.sha256("".join(song.digest for song in songs).encode()).hexdigest()[:16]
 
 

@@ -228,7 +228,7 @@ def _beat_annotation(path: Path) -> tuple[_Times, NDArray[np.intp]] | None:
         if width < 3 or len(words) < MIN_ANNOTATED_BEATS * width or len(words) % width:
             return None
         beats_s = np.array(list(map(float, words[::width])))
-        downbeats = np.flatnonzero(np.array(list(map(float, words[2::width]))) == 1)
+        downbeats = np.array([i for i, word in enumerate(words[2::width]) if float(word) == 1], dtype=np.intp)
     except (OSError, ValueError):
         return None
     is_sound = math.isfinite(beats_s[-1]) and bool(np.all(np.diff(beats_s) > 0)) and len(downbeats) > 1
@@ -237,11 +237,10 @@ def _beat_annotation(path: Path) -> tuple[_Times, NDArray[np.intp]] | None:
 
 def _beat_of(seconds: _Times, beats_s: _Times) -> _Times:
     """Fractional beat index of each time; beyond the annotation the outer beats go on."""
-    inner = np.interp(seconds, beats_s, np.arange(len(beats_s), dtype=np.float64))
-    first, last = beats_s[1] - beats_s[0], beats_s[-1] - beats_s[-2]
-    before = np.minimum(seconds - beats_s[0], 0) / first
-    after = np.maximum(seconds - beats_s[-1], 0) / last
-    beat: _Times = inner + before + after
+    beat = np.interp(seconds, beats_s, np.arange(len(beats_s), dtype=np.float64))
+    is_before, is_after = seconds < beats_s[0], seconds > beats_s[-1]
+    beat[is_before] += (seconds[is_before] - beats_s[0]) / (beats_s[1] - beats_s[0])
+    beat[is_after] += (seconds[is_after] - beats_s[-1]) / (beats_s[-1] - beats_s[-2])
     return beat
 
 
