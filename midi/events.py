@@ -21,6 +21,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from midi.bars import GRID_PER_BEAT, MAX_BAR_TICKS, BarGrid
+from midi.instruments import (
+    CLASS_PROGRAMS,
+    DRUM_HIGH,
+    DRUM_LOW,
+    DRUMS,
+    INSTRUMENT_NAMES,
+    N_INSTRUMENTS,
+    drum_pitch,
+    instrument_class,
+)
 from midi.note import DRUM_CHANNEL, NoteArray, Part, Score
 
 __all__ = [
@@ -75,11 +85,6 @@ DURATION_TICKS = np.array(
 OPEN_DURATION = len(DURATION_TICKS)
 """Duration of a human note: not known while it sounds."""
 
-N_INSTRUMENTS = 16
-DRUMS = N_INSTRUMENTS - 1
-DRUM_LOW, DRUM_HIGH = 35, 81
-"""General MIDI percussion keys; others are mapped to their nearest relative or left out."""
-
 VELOCITY_STEP = 8
 NO_INSTRUMENT = N_INSTRUMENTS
 NO_PITCH = 128 + DRUM_HIGH - DRUM_LOW + 1
@@ -100,21 +105,6 @@ FIELD_SIZES: tuple[int, ...] = (
 
 PREDICTED = (Field.DELTA, Field.ROLE, Field.INSTRUMENT, Field.PITCH, Field.DURATION, Field.VELOCITY)
 """Columns that have a head, in sampling order."""
-
-INSTRUMENT_NAMES = (
-    "piano", "mallets", "organ", "guitar", "bass", "strings", "choir", "brass",
-    "reed", "pipe", "lead", "pad", "effects", "ethnic", "percussive", "drums",
-)  # fmt: skip
-"""Instrument classes: the General MIDI families, but string ensembles with the strings, the two families
-of effects as one, and drums last."""
-
-CLASS_PROGRAMS = (0, 11, 16, 25, 33, 48, 52, 61, 66, 73, 80, 89, 98, 104, 114, 0)
-"""General MIDI program that plays each class, and belongs to it."""
-
-_STRING_ENSEMBLES = range(48, 52)
-
-# Keys that electronic kits send beside General MIDI (Roland TD series), as their nearest GM keys.
-_DRUM_ALIASES = {22: 42, 26: 46, 58: 43, 24: 38, 28: 42, 31: 37, 32: 37, 33: 37, 34: 56, 29: 39, 30: 39}
 
 
 class Interplay(IntEnum):
@@ -156,22 +146,6 @@ def vocabulary_hash() -> str:
         )
     )  # fmt: skip
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def instrument_class(program: int, *, is_drum: bool = False) -> int:
-    """Instrument class 0–15 of a General MIDI program."""
-    if is_drum:
-        return DRUMS
-    if program in _STRING_ENSEMBLES:
-        return INSTRUMENT_NAMES.index("strings")
-    family = program // 8
-    return 12 if family == 15 else family
-
-
-def drum_pitch(pitch: int) -> int | None:
-    """The General MIDI percussion key for a drum note, or None when it has no relative."""
-    mapped = _DRUM_ALIASES.get(pitch, pitch)
-    return mapped if DRUM_LOW <= mapped <= DRUM_HIGH else None
 
 
 def note_events(notes: NoteArray, ppq: int, role: Role, instrument: int, *, lag_ticks: int = 0) -> Events:
