@@ -299,7 +299,7 @@ def eval_chorales(
 
     with progress(common) as advance:
         data = program.eval_chorales(file, split=split, model=model, device=common.device, progress=advance)
-    return Report(data, program.report_lines(data))
+    return Report(data, _figures(data))
 
 
 def _figures(data: dict[str, object], indent: str = "") -> list[str]:
