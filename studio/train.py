@@ -114,7 +114,7 @@ def health_lines(corpus: dict[str, Any]) -> list[str]:
     if corpus.get("keys"):
         keys = sorted(corpus["keys"].items(), key=lambda item: -item[1])
         found.append("Keys: " + ", ".join(f"{name} {count}" for name, count in keys[:MAX_NAMED]))
-    for kind in ("repaired", "refused", "duplicates"):
+    for kind in ("repaired", "settled", "refused", "duplicates"):
         files = corpus[kind]
         if files:
             found.append(f"{len(files)} {kind}:")

@@ -1,0 +1,419 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import midi
+from midi.errors import UserError
+from midi.events import (
+    DRUM_HIGH,
+    DRUM_LOW,
+    DRUMS,
+    FIELD_SIZES,
+    GRID_PER_BEAT,
+    BarGrid,
+    EventStream,
+    Field,
+    Role,
+    decode,
+    score_events,
+    vocabulary_hash,
+)
+from midi.note import Note, NoteArray, Part, Score, TimeSignature
+from models.bundle import write_bundle
+from models.sequence.network import EventModelConfig, TrunkConfig
+from models.sequence.plan import PlanRequest, Steering
+from models.sequence.player import ARCHITECTURE, MAX_CHORD, Player
+from tests.models.pieces import TINY, song, tiny_model, zero_heads
+
+BAR = 4 * GRID_PER_BEAT
+CONFIG = EventModelConfig(TrunkConfig(16, 1, 2, 256, 0.0), head_width=16)
+FIVE_METRES = BarGrid(((0, 72), (144, 96), (336, 60), (456, 192)))
+
+
+def player(seed: int = 0, scale: float = 4.0) -> Player:
+    return Player(tiny_model(seed, CONFIG, scale))
+
+
+def request(
+    from_tick: int = BAR,
+    until_tick: int = 2 * BAR,
+    *,
+    grid: BarGrid | None = None,
+    human: tuple[tuple[int, int], ...] = ((0, 60), (24, 64), (48, 67)),
+    human_from_tick: int | None = None,
+    number: int = 1,
+    seed: int = 0,
+    **steering: object,
+) -> PlanRequest:
+    """A request after some human notes ``(tick, pitch)`` before ``from_tick``."""
+    grid = grid or BarGrid()
+    stream = EventStream(grid)
+    stream.advance(from_tick + 1)
+    melody = NoteArray.from_notes(Note(tick, 12, pitch) for tick, pitch in human)
+    events = score_events(Score((Part("m", melody),), midi.TempoMap(GRID_PER_BEAT)), [0])
+    stream.insert(events[events["role"] == Role.HUMAN])
+    heard_to = from_tick if human_from_tick is None else human_from_tick
+    return PlanRequest(
+        number, stream.rows(), 0, from_tick, until_tick, heard_to, grid, Steering(**steering), seed
+    )
+
+
+steerings = st.fixed_dictionaries(
+    {
+        "temperature": st.floats(0.2, 2),
+        "top_p": st.floats(0.2, 1),
+        "density": st.floats(-2, 2),
+        "low_pitch": st.integers(0, 127),
+        "high_pitch": st.integers(0, 127),
+        "instruments": st.lists(st.integers(0, DRUMS), min_size=1, max_size=4).map(tuple),
+        "hears_human": st.booleans(),
+    }
+)
+PLAYERS = [player(seed) for seed in range(3)]
+
+
+def melody(seed: int, bars: int = 4, numerator: int = 4) -> Score:
+    whole = song(seed, bars, numerator=numerator)
+    return replace(whole, parts=whole.parts[:1])
+
+
+@pytest.fixture(scope="module")
+def handmade() -> Player:
+    """Steps are geometric, pitches lean towards 60, whatever was read."""
+    model = tiny_model(0, CONFIG)
+    zero_heads(model)
+    with torch.no_grad():
+        model.head_out[Field.DELTA].bias.copy_(-0.1 * torch.arange(FIELD_SIZES[Field.DELTA]))
+        model.head_out[Field.ROLE].bias[Role.PARTNER] = 4.0
+        pitch = torch.arange(FIELD_SIZES[Field.PITCH])
+        model.head_out[Field.PITCH].bias.copy_(-0.2 * (pitch - 60).abs())
+    return Player(model)
+
+
+@pytest.fixture
+def tune() -> Score:
+    return melody(3)
+
+
+class TestMasks:
+    @given(
+        steerings,
+        st.integers(0, 2),
+        st.integers(0, 2**31),
+        st.integers(0, 400),
+        st.integers(1, 120),
+        st.integers(0, 30),
+        st.sampled_from([BarGrid(), BarGrid(((0, 72),)), FIVE_METRES]),
+    )
+    @settings(max_examples=40)
+    def test_never_violated(self, steering, which, seed, from_tick, length, lag, grid):
+        """Whatever the network thinks and however it is steered (thousands of rows in all)."""
+        human = tuple((tick, 60 + tick % 12) for tick in range(0, max(from_tick - lag, 1), 24))
+        asked = request(
+            from_tick, from_tick + length, grid=grid, human=human, seed=seed,
+            human_from_tick=max(from_tick - lag, 0), **steering,
+        )  # fmt: skip
+        plan = PLAYERS[which].plan(asked)
+        low, high = sorted((steering["low_pitch"], steering["high_pitch"]))
+        chords: dict[int, int] = {}
+        for note in plan.notes:
+            assert asked.from_tick <= note.onset_ticks < asked.until_tick
+            assert note.instrument in steering["instruments"]
+            bounds = (DRUM_LOW, DRUM_HIGH) if note.instrument == DRUMS else (low, high)
+            assert bounds[0] <= note.pitch <= bounds[1]
+            assert 1 <= note.velocity <= 127
+            assert note.duration_ticks >= 1
+            chords[note.onset_ticks] = chords.get(note.onset_ticks, 0) + 1
+        assert max(chords.values(), default=0) <= MAX_CHORD
+        keys = [(note.onset_ticks, note.instrument, note.pitch) for note in plan.notes]
+        assert keys == sorted(set(keys)), "canonical order without doubles"
+        assert all(note.onset_ticks >= asked.human_from_tick for note in plan.imagined)
+        assert all(0 <= note.pitch <= 127 for note in plan.imagined)
+        assert steering["hears_human"] or not plan.imagined
+        self.check_rows(asked, PLAYERS[which])
+
+    @staticmethod
+    def check_rows(asked: PlanRequest, player: Player) -> None:
+        rows = player._reader.rows
+        assert all(rows[:, f].min() >= 0 and rows[:, f].max() < FIELD_SIZES[f] for f in Field)
+        every = decode(rows, asked.grid, asked.context_tick)
+        events = every[len(asked.context) :]
+        assert (np.diff(events["ticks"]) >= 0).all()
+        order = np.stack([events[name] for name in ("ticks", "role", "instrument", "pitch")], axis=1)
+        assert np.array_equal(np.lexsort(order.T[::-1]), np.arange(len(order))), "canonical order of rows"
+        lines = [tick for tick, _ in asked.grid.lines(0, int(every["ticks"][-1]) + 1)]
+        assert every["ticks"][every["role"] == Role.BAR].tolist() == lines
+        starts = asked.grid.start_and_length(every["ticks"])[0]
+        assert (every["ticks"] - starts == np.minimum(rows[:, Field.CLOCK], 192)).all()
+
+    def test_crossed_bounds_count_as_swapped(self):
+        plan = player().plan(request(low_pitch=70, high_pitch=60, density=2.0))
+        assert plan.notes
+        assert all(60 <= note.pitch <= 70 for note in plan.notes)
+
+    def test_one_pitch_is_enough(self):
+        plan = player().plan(request(low_pitch=64, high_pitch=64, density=2.0))
+        onsets = [note.onset_ticks for note in plan.notes]
+        assert {note.pitch for note in plan.notes} == {64}
+        assert len(onsets) == len(set(onsets)), "no second note fits into a chord"
+
+    def test_no_part_plays_no_note(self):
+        plan = player().plan(request(instruments=()))
+        assert (plan.notes, plan.imagined) == ((), ())
+
+    def test_a_held_back_network_still_fits_an_unfamiliar_last_part(self):
+        """The context ends with a partner note of a part that may not play any more."""
+        asked = request()
+        late = asked.context[-1:].copy()
+        late[0, [Field.DELTA, Field.ROLE, Field.INSTRUMENT, Field.PITCH]] = (0, Role.PARTNER, 5, 90)
+        asked = replace(asked, context=np.concatenate([asked.context, late]))
+        for number in range(20):
+            plan = PLAYERS[0].plan(replace(asked, number=number))
+            assert {note.instrument for note in plan.notes} <= {0}
+
+    def test_imagined_notes_are_of_the_instrument_last_heard(self):
+        asked = request(human=((0, 60),))
+        context = asked.context.copy()
+        context[context[:, Field.ROLE] == Role.HUMAN, Field.INSTRUMENT] = 9
+        model = player()
+        plans = [model.plan(replace(asked, context=context, number=n)) for n in range(8)]
+        assert {note.instrument for plan in plans for note in plan.imagined} == {9}
+
+
+class TestDeterminism:
+    def test_same_request_and_history_same_plan(self):
+        asked = request()
+        first = player().plan(asked)
+        other = player()
+        assert other.plan(asked).notes == first.notes
+        assert other.plan(asked).notes == first.notes, "the second time from what was read before"
+
+    def test_seed_and_number_matter(self):
+        model = player()
+        assert len({model.plan(request(seed=seed)).notes for seed in range(6)}) > 3
+        assert len({model.plan(request(number=number)).notes for number in range(6)}) > 3
+
+    def test_reports_what_it_did(self):
+        model = player()
+        asked = request()
+        plan = model.plan(asked)
+        assert (plan.number, plan.from_tick, plan.until_tick, plan.source) == (1, BAR, 2 * BAR, "model")
+        assert plan.rows == len(model._reader.rows)
+        assert plan.compute_s > 0
+
+
+class TestSpan:
+    def test_an_empty_span_gives_nothing(self):
+        plan = player().plan(request(BAR, BAR))
+        assert (plan.notes, plan.imagined) == ((), ())
+
+    def test_bars_up_to_the_frontier_are_filled_by_the_clock(self):
+        """The context ends long before the frontier; its metre changes on the way."""
+        asked = request(10, 700, grid=FIVE_METRES)
+        asked = replace(asked, from_tick=600, human_from_tick=600)
+        model = player()
+        model.plan(asked)
+        events = decode(model._reader.rows, asked.grid, 0)
+        bars = events[events["role"] == Role.BAR]
+        lines = [line for line in FIVE_METRES.lines(0, 700) if line[0] <= events["ticks"][-1]]
+        assert bars["ticks"].tolist() == [tick for tick, _ in lines]
+        assert bars["duration_ticks"].tolist() == [length for _, length in lines]
+        assert len(lines) >= 7
+
+    def test_a_frontier_beyond_all_room_gives_nothing(self):
+        asked = replace(request(), from_tick=1000 * BAR, until_tick=1001 * BAR, human_from_tick=1000 * BAR)
+        assert player().plan(asked).notes == ()
+
+    @pytest.mark.parametrize("bars", [30, 45, 120])
+    def test_long_contexts_open_at_a_later_bar_line(self, bars):
+        human = tuple((tick, 60) for tick in range(0, bars * BAR, 12))
+        asked = request(bars * BAR, bars * BAR + BAR, human=human, density=1.5)
+        assert len(asked.context) > CONFIG.trunk.context
+        model = player()
+        plan = model.plan(asked)
+        assert plan.notes
+        assert all(asked.from_tick <= note.onset_ticks < asked.until_tick for note in plan.notes)
+        rows = model._reader.rows
+        assert rows[:2, Field.ROLE].tolist() == [Role.START, Role.BAR]
+        assert rows[1, Field.DELTA] == rows[0, Field.CLOCK] == 0
+        n_kept = len(rows) - plan.rows + plan.rows
+        assert CONFIG.trunk.context // 2 <= n_kept <= CONFIG.trunk.context
+
+    def test_the_front_moves_in_hops(self):
+        """Most requests share their beginning with what was read before."""
+        model = player()
+        fed = []
+        for beat in range(160, 176):
+            human = tuple((tick, 60) for tick in range(0, beat * 24, 6))
+            fed.append(model.plan(request(beat * 24, beat * 24 + 1, human=human, number=beat)).rows)
+        assert sum(rows < 40 for rows in fed[1:]) >= 10
+
+    def test_tiny_contexts_work(self):
+        model = Player(tiny_model(0, TINY, 4.0))
+        human = tuple((tick, 60) for tick in range(0, 20 * BAR, 12))
+        assert model.plan(request(20 * BAR, 21 * BAR, human=human, density=2.0)).notes
+
+    def test_warm_up_leaves_the_player_usable(self):
+        warm, cold = player(), player()
+        warm.warm_up()
+        assert warm.plan(request()).notes == cold.plan(request()).notes
+
+
+class TestSteering:
+    def test_denser_means_more_notes(self, handmade):
+        counts = [
+            sum(len(handmade.plan(request(number=n, density=density)).notes) for n in range(8))
+            for density in (-2.0, 0.0, 2.0)
+        ]
+        assert counts[0] * 1.2 < counts[1] < counts[2] / 1.2
+
+    def test_hotter_means_wilder(self, handmade):
+        spread = [
+            np.std([
+                note.pitch
+                for n in range(8)
+                for note in handmade.plan(request(number=n, temperature=temperature, top_p=1.0)).notes
+            ])
+            for temperature in (0.3, 1.0, 2.0)
+        ]  # fmt: skip
+        assert spread[0] * 1.3 < spread[1] < spread[2] / 1.2
+
+    def test_a_smaller_nucleus_is_tamer(self, handmade):
+        pitches = [
+            {note.pitch for n in range(8) for note in handmade.plan(request(number=n, top_p=top_p)).notes}
+            for top_p in (0.2, 1.0)
+        ]
+        assert len(pitches[0]) < len(pitches[1])
+
+
+class TestAccompany:
+    def test_keeps_what_the_human_plays(self, tune):
+        late = NoteArray.from_notes(replace(n, onset_ticks=n.onset_ticks + 7) for n in tune.parts[0].notes)
+        off_grid = replace(tune.parts[0], notes=late)
+        score = replace(tune, parts=(off_grid,))
+        duet = player().accompany(score, seed=1)
+        assert duet.parts[0] is off_grid
+        assert len(duet.parts) == 2
+        assert "partner" in duet.parts[1].name
+        assert duet.tempo_map == score.tempo_map
+
+    def test_same_seed_same_duet(self, tune):
+        one, same, other = (player().accompany(tune, seed=seed) for seed in (1, 1, 2))
+        assert np.array_equal(one.parts[1].notes.onset_ticks, same.parts[1].notes.onset_ticks)
+        assert np.array_equal(one.parts[1].notes.pitch, same.parts[1].notes.pitch)
+        assert [n.pitch for n in one.parts[1].notes] != [n.pitch for n in other.parts[1].notes]
+
+    @pytest.mark.parametrize("cut", [5, 9])
+    def test_what_comes_later_changes_nothing_before(self, tune, cut):
+        melody = list(tune.parts[0].notes)
+        tail = [
+            replace(note, pitch=note.pitch - 5, onset_ticks=note.onset_ticks + 60) for note in melody[cut:]
+        ]
+        changed = replace(
+            tune, parts=(replace(tune.parts[0], notes=NoteArray.from_notes(melody[:cut] + tail)),)
+        )
+        when = melody[cut].onset_ticks
+
+        def before(duet: Score) -> list[Note]:
+            return [note for note in duet.parts[1].notes if note.onset_ticks < when]
+
+        first, second = player().accompany(tune), player().accompany(changed)
+        assert before(first)
+        assert before(first) == before(second)
+        assert list(first.parts[1].notes) != list(second.parts[1].notes)
+
+    def test_plays_on_through_long_rests(self):
+        notes = NoteArray.from_notes([Note(0, 400, 60), Note(12 * 4 * 480, 400, 62)])
+        score = Score((Part("m", notes),), midi.TempoMap(480))
+        duet = Player(tiny_model(0, TINY, 4.0)).accompany(score)
+        onsets = duet.parts[1].notes.onset_ticks // (4 * 480)
+        assert len(set(onsets.tolist())) > 9
+
+    def test_deaf_it_ignores_the_melody(self, tune):
+        deaf = Steering(hears_human=False)
+        raised = NoteArray.from_notes(replace(n, pitch=n.pitch + 3) for n in tune.parts[0].notes)
+        other = replace(tune, parts=(replace(tune.parts[0], notes=raised),))
+        plays = [list(player().accompany(score, steering=deaf).parts[1].notes) for score in (tune, other)]
+        assert plays[0] == plays[1]
+        heard = [list(player().accompany(score).parts[1].notes) for score in (tune, other)]
+        assert heard[0] != heard[1]
+
+    def test_only_the_parts_named_are_the_humans(self):
+        duet = player().accompany(song(1, 2), human_parts=[0])
+        assert [part.name for part in duet.parts[:1]] == ["MELODY"]
+        assert all("partner" in part.name for part in duet.parts[1:])
+
+    def test_bars_of_three(self):
+        score = melody(2, 3, numerator=3)
+        assert score.time_signatures == (TimeSignature(0, 3, 4),)
+        duet = player().accompany(score)
+        assert duet.parts[1].notes.onset_ticks.max() < 9 * 480
+
+
+FIELDS = {
+    "name": "tiny", "version": "1.0.0", "kinds": {"in": "notes", "out": "notes"},
+    "architecture": ARCHITECTURE, "config": CONFIG.to_dict(), "vocabulary_hash": vocabulary_hash(),
+    "licence": "Apache-2.0",
+}  # fmt: skip
+
+
+class TestLoad:
+    def bundle(self, folder, **changes):
+        write_bundle(folder, FIELDS | changes, tiny_model(0, CONFIG).state_dict(), "card")
+        return folder
+
+    @pytest.mark.parametrize("device", ["auto", "cpu"])
+    def test_what_was_written_plays(self, tmp_path, device):
+        loaded = Player.load(self.bundle(tmp_path / "b"), device=device)
+        assert loaded.name == "tiny@1.0.0"
+        assert next(loaded.model.parameters()).device.type == "cpu"
+        assert loaded.plan(request()).notes == Player(tiny_model(0, CONFIG)).plan(request()).notes
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"vocabulary_hash": "0123456789abcdef"}, "vocabulary"),
+            ({"vocabulary_hash": None}, "vocabulary"),
+            ({"architecture": "chorale"}, "holds a network 'chorale'"),
+            ({"config": TINY.to_dict()}, "do not fit"),
+            ({"config": {}}, "do not fit"),
+            ({"config": {"trunk": 5}}, "do not fit"),
+            ({"config": {"trunk": {"width": 16, "heads": 0}, "head_width": 16}}, "do not fit"),
+            ({"config": {"trunk": {"size": 16}}}, "do not fit"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused_with_a_hint(self, tmp_path, changes, message):
+        with pytest.raises(UserError, match=message) as caught:
+            Player.load(self.bundle(tmp_path / "b", **changes))
+        assert caught.value.hint
+
+    def test_damaged_weights_are_refused(self, tmp_path):
+        folder = self.bundle(tmp_path / "b")
+        weights = folder / "model.safetensors"
+        damaged = bytearray(weights.read_bytes())
+        damaged[-1] ^= 1
+        weights.write_bytes(damaged)
+        with pytest.raises(UserError) as caught:
+            Player.load(folder)
+        assert caught.value.hint
+
+    def test_missing_bundles_are_refused(self, tmp_path):
+        folder = self.bundle(tmp_path / "b")
+        shutil.rmtree(folder)
+        with pytest.raises(UserError):
+            Player.load(folder)
+        with pytest.raises(UserError, match="no bundle"):
+            Player.load("nowhere")
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
+    def test_a_device_that_is_not_there_is_a_sentence(self, tmp_path):
+        with pytest.raises(UserError, match="no device 'cuda'") as caught:
+            Player.load(self.bundle(tmp_path / "b"), device="cuda")
+        assert "auto" in caught.value.hint

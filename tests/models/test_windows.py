@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import midi
+from midi.clock import TempoMap
+from midi.corpus import Corpus, build_corpus
+from midi.events import (
+    FIELD_SIZES,
+    GRID_PER_BEAT,
+    LONG_NOTE_TICKS,
+    OPEN_DURATION,
+    BarGrid,
+    Field,
+    Role,
+    decode,
+)
+from midi.note import DRUM_CHANNEL, Note, NoteArray, Part, Score
+from models.sequence.windows import (
+    HOP_BARS,
+    Draw,
+    Place,
+    RoleMix,
+    WindowConfig,
+    draw_window,
+    places,
+    window,
+)
+
+BAR = 4 * GRID_PER_BEAT
+BARS = 20
+
+
+def constructed() -> Score:
+    """Melody of whole notes and quarters in turn, piano, drums and a bass of two notes."""
+    melody, piano, drums = [], [], []
+    for bar in range(BARS):
+        at = bar * BAR
+        lengths = [96] if bar % 2 == 0 else [24] * 4
+        for i, length in enumerate(lengths):
+            melody.append(Note(at + i * 24, length, 72 + bar % 5, 90))
+        piano += [Note(at + beat * 24, 24, pitch, 60) for beat in range(4) for pitch in (48, 55)]
+        drums += [Note(at + beat * 48, 6, 36, 100, DRUM_CHANNEL) for beat in range(2)]
+    bass = [Note(0, 24, 36, 80), Note(BAR, 24, 38, 80)]
+    parts = (
+        Part("BASS", NoteArray.from_notes(bass), 33),
+        Part("MELODY", NoteArray.from_notes(melody), 73),
+        Part("PIANO", NoteArray.from_notes(piano), 0),
+        Part("KIT", NoteArray.from_notes(drums), 0, True),
+    )
+    return Score(parts, TempoMap(GRID_PER_BEAT))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Corpus:
+    folder = tmp_path_factory.mktemp("songs")
+    midi.write(folder / "one.mid", constructed())
+    other = constructed()
+    shifted = [replace(n, pitch=n.pitch + 2) for n in other.parts[1].notes]
+    other = replace(
+        other, parts=(other.parts[0], replace(other.parts[1], notes=NoteArray.from_notes(shifted)))
+    )
+    midi.write(folder / "two.mid", other)
+    return build_corpus(folder, folder / "corpus")
+
+
+@pytest.fixture(scope="module")
+def place(corpus) -> Place:
+    return Place(next(song for song in corpus.songs if song.name == "one.mid"), 0)
+
+
+def events_of(rows, from_tick: int = 0):
+    """Decoded events of a window, padding and START left out."""
+    rows = rows[rows[:, Field.ROLE] > Role.START]
+    return decode(rows, BarGrid(), from_tick)
+
+
+def of_role(events, *roles: Role):
+    return events[np.isin(events["role"], roles)]
+
+
+class TestPlaces:
+    def test_every_eighth_bar_line_of_the_split(self, corpus):
+        ticks = {split: [place.from_tick for place in places(corpus, split)] for split in ("train", "valid")}
+        assert ticks["train"] == ticks["valid"] == [0, HOP_BARS * BAR, 2 * HOP_BARS * BAR]
+        assert places(corpus, "test") == []
+
+
+class TestWindow:
+    def test_lead_is_the_humans_and_the_rest_the_partners(self, corpus, place):
+        events = events_of(window(corpus, place, 512))
+        human, partner = of_role(events, Role.HUMAN), of_role(events, Role.PARTNER)
+        assert set(human["instrument"].tolist()) == {9}
+        assert {72, 73, 74, 75, 76} == set(human["pitch"].tolist())
+        assert set(partner["instrument"].tolist()) == {0, 4, 15}
+        song = constructed()
+        assert len(human) == len(song.parts[1].notes)
+        assert len(partner) == sum(len(song.parts[i].notes) for i in (0, 2, 3))
+
+    def test_opens_with_start_and_bar_and_is_padded(self, corpus, place):
+        rows = window(corpus, place, 600)
+        assert rows.shape == (600, len(Field))
+        assert rows.dtype == np.int16
+        assert rows[:2, Field.ROLE].tolist() == [Role.START, Role.BAR]
+        n_real = int((rows[:, Field.ROLE] != Role.PAD).sum())
+        assert n_real < 600
+        assert (rows[:n_real, Field.ROLE] != Role.PAD).all()
+        assert not rows[n_real:].any()
+
+    def test_is_cut_at_its_length_and_opens_where_told(self, corpus, place):
+        whole = window(corpus, place, 600)
+        assert np.array_equal(window(corpus, place, 50), whole[:50])
+        later = events_of(window(corpus, Place(place.song, 8 * BAR), 50), 8 * BAR)
+        earlier = events_of(whole)
+        same = earlier[earlier["ticks"] >= 8 * BAR][: len(later)]
+        assert np.array_equal(later["ticks"], same["ticks"])
+        assert np.array_equal(later["pitch"], same["pitch"])
+
+    def test_beyond_the_last_note_there_is_a_bar_line_and_padding(self, corpus, place):
+        rows = window(corpus, Place(place.song, 100 * BAR), 20, Draw(silence=True))
+        assert rows[:, Field.ROLE].tolist() == [Role.START, Role.BAR] + [Role.PAD] * 18
+
+    def test_long_human_notes_are_released_and_open(self, corpus, place):
+        rows = window(corpus, place, 600)
+        human = rows[rows[:, Field.ROLE] == Role.HUMAN]
+        assert (human[:, Field.DURATION] == OPEN_DURATION).all()
+        releases = of_role(events_of(rows), Role.RELEASE)
+        long = [n for n in constructed().parts[1].notes if n.duration_ticks > LONG_NOTE_TICKS]
+        assert releases["onset_ticks"].tolist() == [n.onset_ticks + n.duration_ticks for n in long]
+
+    @pytest.mark.parametrize("lag", [0, 7, 24])
+    def test_human_rows_come_late_and_tell_their_onset(self, corpus, place, lag):
+        events = events_of(window(corpus, place, 600, Draw(lag_ticks=lag)))
+        human, partner = of_role(events, Role.HUMAN, Role.RELEASE), of_role(events, Role.PARTNER)
+        assert (human["ticks"] - human["onset_ticks"] == lag).all()
+        assert (partner["ticks"] == partner["onset_ticks"]).all()
+
+    def test_jitter_shortens_the_lag_and_keeps_the_order(self, corpus, place):
+        draw = Draw(lag_ticks=20, jitter_ticks=15)
+        human = of_role(events_of(window(corpus, place, 600, draw, np.random.default_rng(1))), Role.HUMAN)
+        lag = human["ticks"] - human["onset_ticks"]
+        assert len(set(lag.tolist())) > 3
+        assert lag.min() >= 5
+        assert (np.diff(human["onset_ticks"]) >= 0).all()
+
+    @pytest.mark.parametrize("shift", [-5, 3])
+    def test_transposition_moves_all_but_the_drums(self, corpus, place, shift):
+        plain, moved = (events_of(window(corpus, place, 600, Draw(transpose=by))) for by in (0, shift))
+        is_note = np.isin(plain["role"], (Role.HUMAN, Role.PARTNER, Role.RELEASE))
+        is_drum = plain["instrument"] == 15
+        assert (moved["pitch"][is_note & ~is_drum] - plain["pitch"][is_note & ~is_drum] == shift).all()
+        assert np.array_equal(moved["pitch"][is_drum], plain["pitch"][is_drum])
+
+    def test_reverse_swaps_the_roles(self, corpus, place):
+        events = events_of(window(corpus, place, 600, Draw(kind="reverse")))
+        assert set(of_role(events, Role.PARTNER)["instrument"].tolist()) == {9}
+        assert set(of_role(events, Role.HUMAN)["instrument"].tolist()) == {0, 4, 15}
+
+    def test_smaller_parts_may_be_left_out_but_never_the_largest(self, corpus, place):
+        heard = set()
+        for seed in range(12):
+            rng = np.random.default_rng(seed)
+            events = events_of(window(corpus, place, 600, Draw(leave_out=0.5), rng))
+            heard.add(tuple(sorted(set(of_role(events, Role.PARTNER)["instrument"].tolist()))))
+        assert heard == {(0,), (0, 4), (0, 15), (0, 4, 15)}
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_dialogue_takes_turns_of_two_or_four_bars(self, corpus, place, seed):
+        rows = window(corpus, place, 600, Draw(kind="dialogue"), np.random.default_rng(seed))
+        events = events_of(rows)
+        notes = of_role(events, Role.HUMAN, Role.PARTNER)
+        assert set(notes["instrument"].tolist()) == {9}
+        owner = [notes["role"][notes["onset_ticks"] // BAR == bar][0] for bar in range(BARS)]
+        for bar in range(BARS):
+            assert len(set(notes["role"][notes["onset_ticks"] // BAR == bar].tolist())) == 1
+        changes = [bar for bar in range(1, BARS) if owner[bar] != owner[bar - 1]]
+        assert set(np.diff(changes).tolist()) in ({2}, {4})
+        self.check_releases(events)
+
+    def test_phrases_begin_at_bar_lines_of_a_shifted_grid(self, corpus, place):
+        song = replace(place.song, bars=((48, BAR),))
+        rows = window(corpus, Place(song, 48), 600, Draw(kind="dialogue"), np.random.default_rng(0))
+        notes = of_role(decode(rows[1:][rows[1:, Field.ROLE] > 0], song.grid, 48), Role.HUMAN, Role.PARTNER)
+        changes = notes["onset_ticks"][1:][notes["role"][1:] != notes["role"][:-1]]
+        phrase = np.diff(np.unique((changes - 48) // BAR))
+        assert set(phrase.tolist()) in ({2}, {4})
+
+    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("from_bar", [0, 8])
+    def test_the_human_rests_in_one_stretch_of_the_window(self, corpus, place, seed, from_bar):
+        opened = Place(place.song, from_bar * BAR)
+        draws = (Draw(), Draw(silence=True))
+        full, rested = (
+            events_of(window(corpus, opened, 600, draw, np.random.default_rng(seed)), opened.from_tick)
+            for draw in draws
+        )
+        onsets = [of_role(events, Role.HUMAN)["onset_ticks"].tolist() for events in (full, rested)]
+        gone = sorted(set(onsets[0]) - set(onsets[1]))
+        assert set(onsets[1]) <= set(onsets[0])
+        assert gone == [tick for tick in onsets[0] if gone and gone[0] <= tick <= gone[-1]]
+        assert gone or seed, "the first seed at least removes something"
+        partners = [of_role(events, Role.PARTNER) for events in (full, rested)]
+        assert np.array_equal(*partners)
+        self.check_releases(rested)
+
+    @staticmethod
+    def check_releases(events) -> None:
+        """Every release has its note, and every long note of the human its release."""
+        human = of_role(events, Role.HUMAN)
+        long = {int(t) + 96 for t in human["onset_ticks"] if (t // BAR) % 2 == 0}
+        assert set(of_role(events, Role.RELEASE)["onset_ticks"].tolist()) == long
+
+
+class TestDrawWindow:
+    CONFIG = WindowConfig(rows=64)
+
+    @given(st.integers(0, 2**32 - 1), st.integers(0, 2), st.sampled_from(["train", "valid"]))
+    @settings(max_examples=60)
+    def test_always_legal(self, corpus, seed, index, split):
+        rows = draw_window(corpus, places(corpus, split)[index], self.CONFIG, np.random.default_rng(seed))
+        assert rows.shape == (64, len(Field))
+        for field in Field:
+            assert rows[:, field].min() >= 0
+            assert rows[:, field].max() < FIELD_SIZES[field]
+        assert rows[:2, Field.ROLE].tolist() == [Role.START, Role.BAR]
+
+    def test_same_generator_same_window(self, corpus):
+        place = places(corpus, "train")[0]
+        one, same, other = (
+            draw_window(corpus, place, self.CONFIG, np.random.default_rng(seed)) for seed in (3, 3, 4)
+        )
+        assert np.array_equal(one, same)
+        assert not np.array_equal(one, other)
+
+    def test_mix_decides_the_kinds(self, corpus):
+        place = places(corpus, "train")[0]
+        only = replace(self.CONFIG, prompt=1.0, roles=RoleMix(0.0, 1.0, 0.0, 0.0, 0.0), transpose=0)
+        for seed in range(5):
+            rows = draw_window(corpus, place, only, np.random.default_rng(seed))
+            partner = rows[rows[:, Field.ROLE] == Role.PARTNER]
+            assert set(partner[:, Field.INSTRUMENT].tolist()) <= {9}
+            assert (rows[:, Field.POSITION] == rows[:, Field.CLOCK]).all(), "prompt means no lag"
+
+    def test_keys_are_drawn_evenly(self, corpus):
+        place, pitches = places(corpus, "train")[0], set()
+        plain = replace(self.CONFIG, roles=RoleMix(1.0, 0.0, 0.0, 0.0, 1.0), transpose=2)
+        for seed in range(60):
+            rows = draw_window(corpus, place, plain, np.random.default_rng(seed))
+            partner = rows[rows[:, Field.ROLE] == Role.PARTNER]
+            pitches.add(int(partner[0, Field.PITCH]))
+        assert pitches == {46, 47, 48, 49, 50}
