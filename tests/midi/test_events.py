@@ -24,6 +24,7 @@ from midi.events import (
     BarGrid,
     EventStream,
     Field,
+    Interplay,
     Role,
     bar_events,
     close_human_notes,
@@ -184,6 +185,13 @@ def test_fields_that_do_not_apply_say_so():
     assert bar[1:6] == [Role.BAR, *nothing, int(duration_bin(96)), NO_VELOCITY]
     assert human[1:6] == [Role.HUMAN, 2, 60, OPEN_DURATION, 10]
     assert release[1:6] == [Role.RELEASE, 2, 60, NO_DURATION, NO_VELOCITY]
+
+
+@pytest.mark.parametrize("interplay", Interplay)
+def test_the_opening_row_tells_place_and_interplay(interplay):
+    (row,) = EventStream(BarGrid(), 120, interplay).rows().tolist()
+    assert row == [0, Role.START, NO_INSTRUMENT, NO_PITCH, interplay, NO_VELOCITY, 24, 24]
+    assert interplay != OPEN_DURATION, "an open duration is a human note's"
 
 
 def test_only_long_human_notes_are_released_and_as_late_as_they_were_heard():

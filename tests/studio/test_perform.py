@@ -244,6 +244,15 @@ def test_the_performance_begins_at_the_bar_line_before_the_first_note():
     assert piece.end_tick() == 3 * GRID_PER_BEAT
 
 
+def test_a_file_beside_the_grid_is_laid_on_it_before_it_plays():
+    bars = [(50 + 1920 * bar + 480 * beat, 480, 48 + 7 * (bar % 3) + 12 * (beat > 0), 100 - 30 * (beat > 0))
+            for bar in range(20) for beat in range(4)]  # fmt: skip
+    piece = prepare(Score((tune(*bars, name="MELODY"),), TempoMap(480), (TimeSignature(0, 4, 4),)))
+    assert piece.meter_shift_ticks == -50
+    assert piece.part.notes.onset_ticks.tolist() == [480 * beat for beat in range(80)]
+    assert any("grid" in sentence for sentence in piece.repairs)
+
+
 def test_other_resolutions_are_brought_to_ours():
     piece = prepare(Score((tune((96, 96, 60)),), TempoMap(96, ((0, 120.0), (96, 60.0)))))
     assert piece.part.notes.onset_ticks.tolist() == [480]
