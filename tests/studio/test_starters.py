@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from midi.errors import UserError
+from models.bundle import read_bundle, write_bundle
+from studio import starters
+from tests.models.pieces import write_songs
+
+
+@pytest.fixture(autouse=True)
+def shipped(tmp_path, monkeypatch):
+    """The shipped data of this test."""
+    monkeypatch.setattr(starters.assets, "path", lambda name: tmp_path / "assets" / name)
+    return tmp_path / "assets" / "weights" / "chorales" / "1.0.0"
+
+
+def bundle(folder, metrics):
+    fields = {
+        "name": "chorales", "version": "1.0.0", "kinds": {"in": "notes", "out": "notes"},
+        "architecture": "chorale", "licence": "Apache-2.0", "metrics": metrics,
+    }  # fmt: skip
+    return write_bundle(folder, fields, {"x": torch.zeros(1)}, "card")
+
+
+def figure(folder) -> float:
+    return starters.held_out_nll(read_bundle(folder))
+
+
+class TestPlace:
+    def test_the_first_is_shipped(self, tmp_path, shipped):
+        said = starters._place(bundle(tmp_path / "new", {"nll_nats_per_note": 0.5}))
+        assert said == "0.5000 nats a note: now shipped."
+        assert figure(shipped) == 0.5
+
+    @pytest.mark.parametrize(("new", "kept"), [(0.4, 0.4), (0.5, 0.5), (0.6, 0.5)])
+    def test_the_better_one_stays(self, tmp_path, shipped, new, kept):
+        bundle(shipped, {"nll_nats_per_note": 0.5})
+        said = starters._place(bundle(tmp_path / "new", {"nll_nats_per_note": new}))
+        assert ("now shipped" in said) == (new < 0.5)
+        assert figure(shipped) == kept
+        assert [path.name for path in shipped.parent.iterdir()] == ["1.0.0"]
+
+    def test_a_damaged_one_is_replaced(self, tmp_path, shipped):
+        bundle(shipped, {"nll_nats_per_note": 0.1})
+        (shipped / "model.safetensors").write_bytes(b"broken")
+        starters._place(bundle(tmp_path / "new", {"nll_nats_per_note": 0.5}))
+        assert figure(shipped) == 0.5
+
+    def test_a_failed_copy_leaves_the_old_one(self, tmp_path, shipped, monkeypatch):
+        bundle(shipped, {"nll_nats_per_note": 0.5})
+        candidate = bundle(tmp_path / "new", {"nll_nats_per_note": 0.4})
+
+        def full(*_args: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(shutil, "copytree", full)
+        with pytest.raises(OSError, match="No space"):
+            starters._place(candidate)
+        assert figure(shipped) == 0.5
+
+    def test_partners_are_compared_by_their_notes(self, tmp_path):
+        metrics = {"nll": {"model": {"partner": 6.5, "human": 1.0}}}
+        assert starters.held_out_nll(bundle(tmp_path / "p", metrics)) == 6.5
+
+    @pytest.mark.parametrize("metrics", [{}, {"nll": {}}, {"nll_nats_per_note": None}])
+    def test_without_a_figure_nothing_is_shipped(self, tmp_path, shipped, metrics):
+        with pytest.raises(UserError, match="no held-out figure"):
+            starters._place(bundle(tmp_path / "new", metrics))
+        assert not shipped.exists()
+
+
+class TestTrainStarters:
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        calls = []
+
+        def record(kind):
+            def build(data, run_dir, minutes, device, advance):
+                advance("Training", 1, 2)
+                calls.append((kind, run_dir.name, minutes, device))
+                return kind
+
+            return build
+
+        monkeypatch.setattr(starters, "_partner", record("partner"))
+        monkeypatch.setattr(starters, "_chorales", record("chorales"))
+        monkeypatch.setattr(starters, "_place", lambda candidate: f"placed {candidate}")
+        return calls
+
+    def test_all_by_their_budget(self, asked, tmp_path, capsys):
+        starters.train_starters(data=tmp_path, runs=tmp_path, budget=0.5, device="cpu")
+        assert asked == [("partner", "partner", 44, "cpu"), ("chorales", "chorales", 17.5, "cpu")]
+        assert capsys.readouterr().out == "partner: placed partner\nchorales: placed chorales\n"
+
+    def test_one_alone(self, asked, tmp_path):
+        starters.train_starters(only="chorales", data=tmp_path, runs=tmp_path, device="cpu")
+        assert [call[0] for call in asked] == ["chorales"]
+
+    def test_a_gpu_needs_less_time(self, monkeypatch):
+        monkeypatch.setattr(starters, "pick_device", lambda device: "cuda" if device == "auto" else device)
+        budget = starters.Budget(cpu=80, gpu=5)
+        assert budget.minutes("auto", 1.0) == 5
+        assert budget.minutes("cpu", 0.1) == 8
+
+
+class TestBuilders:
+    def test_partner_is_measured_and_written_twice(self, tmp_path, monkeypatch):
+        """First for playing along, which loads the bundle; then with those figures in its card."""
+        written = []
+        result = SimpleNamespace(fitted=SimpleNamespace(interrupted=False))
+
+        def write(run, got, folder, *, listening=None):
+            assert got is result
+            assert not folder.exists()
+            folder.mkdir(parents=True)
+            written.append((run.name, listening))
+            return folder
+
+        monkeypatch.setattr(starters.recipe, "train_music", lambda *_args: result)
+        monkeypatch.setattr(starters.recipe, "write_music_bundle", write)
+        monkeypatch.setattr(starters, "eval_music", lambda options, _advance: {"model": options.model})
+        folder = starters._partner(write_songs(tmp_path / "d", 0), tmp_path / "run", 1.0, "cpu", print)
+        assert folder == tmp_path / "run" / "bundle" / "1.0.0"
+        assert written == [("partner", None), ("partner", {"model": str(folder)})]
+
+    def test_interruption_passes_on(self, tmp_path, monkeypatch):
+        result = SimpleNamespace(fitted=SimpleNamespace(interrupted=True))
+        monkeypatch.setattr(starters.recipe, "train_music", lambda *_args: result)
+        with pytest.raises(KeyboardInterrupt):
+            starters._partner(tmp_path, tmp_path / "run", 1.0, "cpu", print)
+        monkeypatch.setattr(starters.chorales, "train_chorales", lambda *_args, **_named: None)
+        with pytest.raises(KeyboardInterrupt):
+            starters._chorales(tmp_path, tmp_path / "run", 1.0, "cpu", print)
+
+    def test_chorales_replace_an_earlier_candidate(self, tmp_path, monkeypatch):
+        old = tmp_path / "run" / "bundle" / "1.0.0" / "old"
+        old.mkdir(parents=True)
+        seen = []
+        monkeypatch.setattr(
+            starters.chorales, "train_chorales", lambda *_args, **_named: ("model", "config", {})
+        )
+        monkeypatch.setattr(
+            starters.chorales, "write_chorale_bundle", lambda folder, *rest: seen.append((folder, rest))
+        )
+        starters._chorales(tmp_path, tmp_path / "run", 1.0, "cpu", print)
+        assert seen == [(old.parent, ("model", "config", {}))]
+        assert not old.exists()
+
+
+class TestMain:
+    @pytest.mark.parametrize(
+        ("fault", "code", "said"),
+        [
+            (UserError("No data.", "Get some."), 2, "No data.\nGet some."),
+            (KeyboardInterrupt(), 130, "Interrupted"),
+        ],
+    )
+    def test_ends_with_the_right_code(self, fault, code, said, monkeypatch, capsys):
+        def broken() -> None:
+            raise fault
+
+        monkeypatch.setattr(starters, "app", broken)
+        with pytest.raises(SystemExit) as caught:
+            starters.main()
+        assert caught.value.code == code
+        assert said in capsys.readouterr().err
