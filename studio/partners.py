@@ -14,6 +14,7 @@ from pathlib import Path
 import assets
 from midi.errors import UserError
 from midi.files import read, write_bytes
+from models.sequence.memorization import PassageFilter
 from models.sequence.plan import Plan, PlanRequest
 from studio import settings
 from studio.live.conductor import Conductor, ConductorConfig
@@ -34,10 +35,14 @@ PROBE_TUNE = "demos/harbor.mid"
 
 @dataclass(frozen=True)
 class Partner:
-    """A partner ready to play in this process; ``planner`` is None where rules play alone."""
+    """A partner ready to play in this process; ``planner`` is None where rules play alone.
+
+    ``passages`` tells copying from invention, where the bundle knows its training music.
+    """
 
     name: str
     planner: PlannerLike | None = None
+    passages: PassageFilter | None = None
 
 
 def find_partner(model: str | None) -> Path | None:
@@ -74,7 +79,7 @@ def load_partner(model: str | None, device: str = "auto") -> Partner:
 
     player = Player.load(folder, device=device, threads=1)
     player.plan(warm_up_request())
-    return Partner(player.name, player)
+    return Partner(player.name, player, player.passages)
 
 
 def plan_latency_ms(model: str | None, device: str = "auto") -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from midi.files import read, write_bytes
 from midi.meter import settle
 from midi.note import PPQ, Part, Score, TimeSignature
 from models.sequence.harmony import harmony, notes_of_events
+from models.sequence.memorization import PassageFilter
 from studio import settings
 from studio.live.conductor import Conductor, ConductorConfig
 from studio.live.fileplayer import player_part
@@ -102,7 +103,7 @@ def perform(options: PerformOptions, progress: Progress | None = None) -> dict[s
         "meter_shift_ticks": piece.meter_shift_ticks,
         "repairs": list(piece.repairs),
     }
-    report |= _figures(conductor, run, piece)
+    report |= _figures(conductor, run, piece, partner.passages)
     report |= {"outputs": _write(performance, options.out, progress), "take": str(take)}
     write_bytes(options.out / "report.json", json.dumps(report, indent=2, ensure_ascii=False).encode())
     return report
@@ -300,13 +301,17 @@ class _Recorder:
             self.writer.flush()
 
 
-def _figures(conductor: Conductor, run: OfflineRun, piece: Piece) -> dict[str, Any]:
+def _figures(
+    conductor: Conductor, run: OfflineRun, piece: Piece, passages: PassageFilter | None
+) -> dict[str, Any]:
     """The report's keys that are measured."""
     counts = conductor.counts
     _, n_hanging = heard_notes(run.sounds)
     compute_s = sum(plan.compute_s for plan in run.plans)
     events = conductor.performed()
-    fit = harmony(notes_of_events(events, Role.HUMAN), notes_of_events(events, Role.PARTNER)).json()
+    answered = notes_of_events(events, Role.PARTNER)
+    fit = harmony(notes_of_events(events, Role.HUMAN), answered).json()
+    copied = passages.copied(answered) if passages else None
     beats = float(piece.tempo_map.ticks(run.end_s)) / PPQ
     return {
         "beats": round(beats, 3),
@@ -321,7 +326,7 @@ def _figures(conductor: Conductor, run: OfflineRun, piece: Piece) -> dict[str, A
         "plans": len(run.plans),
         "plan_rows_per_s": round(sum(plan.rows for plan in run.plans) / compute_s, 1) if compute_s else None,
         "harmony": {key: fit[key] for key in ("consonance_rate", "unsupported_rate", "note_in_chord")},
-        "copied": {"longest_notes": None, "ngram_overlap": None},
+        "copied": {"longest_notes": None, "ngram_overlap": None} if copied is None else asdict(copied),
     }
 
 

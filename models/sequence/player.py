@@ -41,10 +41,14 @@ from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.registry import find
 from models.sequence.decode import Mask, Reader, RowLogits, draw
+from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig
 from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering, planned_events
 
 ARCHITECTURE = "event-rows"
+PASSAGES = "passages"
+"""Name under which a bundle's weights file carries the passage filter."""
+
 PLAN_ROWS = 96
 """Room kept free for a plan, a quarter of the context at most; longer ones are shortened from the front."""
 
@@ -76,11 +80,13 @@ class Player:
     Args:
         model: The network, already on its device.
         name: For reports.
+        passages: What the training music holds, to tell copying from invention; None where unknown.
     """
 
-    def __init__(self, model: EventModel, name: str = "model") -> None:
+    def __init__(self, model: EventModel, name: str = "model", passages: PassageFilter | None = None) -> None:
         self.model = model.eval()
         self.name = name
+        self.passages = passages
         self._reader = Reader(self.model)
 
     @classmethod
@@ -95,7 +101,8 @@ class Player:
         where = "cpu" if device == "auto" else pick_device(device)
         torch.set_num_threads(threads)
         found = read_bundle(find(bundle))
-        return cls(load_network(found).to(where), f"{found.manifest.name}@{found.manifest.version}")
+        model, passages = load_network(found)
+        return cls(model.to(where), f"{found.manifest.name}@{found.manifest.version}", passages)
 
     def warm_up(self) -> None:
         """Run once what a first plan runs, so that the first real one is not the slow one."""
@@ -275,8 +282,8 @@ class Player:
             )
 
 
-def load_network(bundle: Bundle) -> EventModel:
-    """The network of a checked bundle, on the CPU.
+def load_network(bundle: Bundle) -> tuple[EventModel, PassageFilter | None]:
+    """The network of a checked bundle, on the CPU, and what it knows of its training music.
 
     Raises:
         UserError: The bundle holds another network or vocabulary, or its weights do not fit.
@@ -285,13 +292,15 @@ def load_network(bundle: Bundle) -> EventModel:
     bundle.require_vocabulary(vocabulary_hash())
     try:
         model = EventModel(EventModelConfig.from_dict(bundle.manifest.config))
-        model.load_state_dict(bundle.tensors())
+        tensors = bundle.tensors()
+        bits = tensors.pop(PASSAGES, None)
+        model.load_state_dict(tensors)
     except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"The weights in {bundle.path} do not fit the network that its bundle.json describes.",
             "Install the bundle again.",
         ) from error
-    return model
+    return model, None if bits is None else PassageFilter(bits.numpy())
 
 
 def _human_instrument(context: Rows) -> int:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from midi.corpus import Corpus, build_corpus
 from midi.errors import UserError
-from midi.events import vocabulary_hash
+from midi.events import DRUMS, vocabulary_hash
+from midi.note import DRUM_CHANNEL, NoteArray
 from models.bundle import Bundle, read_bundle, write_bundle
 from models.device import pick_device
 from models.registry import find, list_bundles, user_folder
 from models.sequence.baselines import RepeatLastBar, baseline_figures
 from models.sequence.card import music_card
+from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
-from models.sequence.player import ARCHITECTURE, load_network
+from models.sequence.player import ARCHITECTURE, PASSAGES, load_network
 from models.sequence.task import (
     EVALUATION_LAG_TICKS,
     SequenceTask,
@@ -102,7 +107,7 @@ def train_music(run: MusicRun, report: Callable[[Progress], None], advance: Adva
     """
     settings = _settings(run)
     _check_claim(run, settings)
-    parent = load_network(read_bundle(find(run.parent))) if run.parent else None
+    parent = load_network(read_bundle(find(run.parent)))[0] if run.parent else None
     corpus = build_corpus(
         run.source, run.run_dir / CORPUS, on_file=lambda i, n: advance("Reading files", i, n)
     )
@@ -214,7 +219,22 @@ def write_music_bundle(
     }
     parameters = sum(p.numel() for p in result.model.parameters())
     card = music_card(fields, asdict(report), asdict(result.fitted), parameters)
-    return write_bundle(folder, fields, result.model.state_dict(), card, is_half=True)
+    passages = PassageFilter.of(training_parts(result.corpus))
+    tensors = {**result.model.state_dict(), PASSAGES: torch.from_numpy(passages.bits)}
+    return write_bundle(folder, fields, tensors, card, is_half=True)
+
+
+def training_parts(corpus: Corpus) -> Iterator[NoteArray]:
+    """Every part of every training song by itself, on the event grid."""
+    for song in corpus.split("train"):
+        notes = corpus.notes(song)
+        for index, part in enumerate(song.parts):
+            own = notes[notes["part"] == index]
+            channel = np.full(len(own), DRUM_CHANNEL if part.instrument == DRUMS else 0, dtype=np.uint8)
+            yield NoteArray(
+                own["onset_ticks"].astype(np.int64), own["duration_ticks"].astype(np.int64), own["pitch"],
+                own["velocity"], channel,
+            )  # fmt: skip
 
 
 def run_folder(name: str) -> Path:
