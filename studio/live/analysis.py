@@ -29,16 +29,19 @@ def spectrogram(wave: NDArray[np.float64], window: int, hop: int) -> NDArray[np.
 
 def _flux(wave: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64]:
     """Spectral flux [hops]: by how much the log spectrum has grown within the last 6 ms."""
-    hop = round(_HOP_S * rate_hz)
-    magnitude = spectrogram(wave, round(_WINDOW_S * rate_hz), hop)
-    level = np.log1p(magnitude / 2e-4)
+    hop, window = round(_HOP_S * rate_hz), round(_WINDOW_S * rate_hz)
+    # Above 6 kHz there is mostly noise; below -60 dB nothing counts.
+    magnitude = spectrogram(wave, window, hop)[:, 1 : int(6000 * window / rate_hz)]
+    level = np.log1p(magnitude / 1e-3)
     growth = np.zeros(len(level))
     growth[_LAG_HOPS:] = np.maximum(level[_LAG_HOPS:] - level[:-_LAG_HOPS], 0).mean(axis=1)
+    # Where the recording breaks off a window sees a cut, not an onset.
+    growth[max(0, len(growth) - window // hop) :] = 0
     return growth
 
 
 def onset_times_s(
-    audio: ArrayLike, rate_hz: float, *, threshold: float = 0.12, apart_s: float = 0.03
+    audio: ArrayLike, rate_hz: float, *, threshold: float = 0.14, apart_s: float = 0.03
 ) -> NDArray[np.float64]:
     """Times in seconds at which notes begin, ascending.
 
@@ -85,7 +88,7 @@ def peak_frequency_hz(audio: ArrayLike, rate_hz: float, low_hz: float, high_hz: 
 
 
 def spectrogram_png(audio: ArrayLike, rate_hz: float, path: Path | str) -> None:
-    """Write a picture of the spectrum over time: 30 Hz to 16 kHz on a log scale, 90 dB deep, waveform below."""
+    """Write a picture: spectrum over time, 30 Hz to 16 kHz on a log scale, 90 dB deep; waveform below."""
     from PIL import Image  # noqa: PLC0415  (a picture is asked for rarely; playing must not load Pillow)
 
     wave = _mono(audio)

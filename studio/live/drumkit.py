@@ -56,7 +56,7 @@ class _Bench:
         """A sine whose frequency falls exponentially, as a struck membrane's does when it slackens."""
         t = self.time(length_s)
         turns = end_hz * t + (start_hz - end_hz) * glide_s * -np.expm1(-t / glide_s)
-        return np.sin(2 * np.pi * turns) * np.exp(-t / decay_s)
+        return np.asarray(np.sin(2 * np.pi * turns) * np.exp(-t / decay_s))
 
 
 Recipe = Callable[[_Bench], Array]
@@ -191,11 +191,8 @@ def _scrape(length_s: float) -> Recipe:
 def _whistle(length_s: float) -> Recipe:
     def recipe(b: _Bench) -> Array:
         t = b.time(length_s)
-        return (
-            0.4
-            * np.sin(2 * np.pi * 2350 * t + 3 * np.sin(2 * np.pi * 32 * t))
-            * np.clip((length_s - t) / 0.02, 0, 1)
-        )
+        fade = np.clip((length_s - t) / 0.02, 0, 1)
+        return np.asarray(0.4 * fade * np.sin(2 * np.pi * 2350 * t + 3 * np.sin(2 * np.pi * 32 * t)))
 
     return recipe
 

@@ -20,7 +20,7 @@ PARTITION = 256
 def impulse_response(rate_hz: int, seed: int, length_s: float = 1.5) -> NDArray[np.float32]:
     """A small hall [2, frames]: early reflections and noise whose treble dies first.
 
-    Two decorrelated channels; four bands with times to -60 dB from 1.7 s (bass) to 0.6 s (treble);
+    Two decorrelated channels; four bands with times to -60 dB from 1.6 s (bass) to 0.6 s (treble);
     energy of each channel 1.
     """
     rng = np.random.default_rng((seed, 77))
@@ -33,17 +33,17 @@ def impulse_response(rate_hz: int, seed: int, length_s: float = 1.5) -> NDArray[
         (5000.0, 10000.0, 0.6, 0.45),
     )
     out = np.zeros((2, n))
-    for channel in out:
+    for side in (0, 1):
         for low, high, decay_s, gain in bands:
-            channel += (
-                gain * md.colored_noise(rng, n, rate_hz, md.band(low, high)) * np.exp(-6.91 * t / decay_s)
-            )
+            noise = md.colored_noise(rng, n, rate_hz, md.band(low, high))
+            out[side] += gain * noise * np.exp(-6.91 * t / decay_s)
         # The tail builds up over 25 ms behind a handful of discrete reflections.
-        channel *= 1 - np.exp(-t / 0.025)
+        out[side] *= 1 - np.exp(-t / 0.025)
         for _ in range(7):
-            channel[int(rng.uniform(0.004, 0.045) * rate_hz)] += rng.choice((-1.0, 1.0)) * rng.uniform(3, 7)
-        channel *= np.clip((t[-1] - t) / 0.2, 0, 1)
-        channel /= np.sqrt(np.sum(channel**2))
+            at = int(rng.uniform(0.004, 0.045) * rate_hz)
+            out[side, at] += rng.choice((-1.0, 1.0)) * rng.uniform(3, 7)
+    out *= np.clip((t[-1] - t) / 0.2, 0, 1)
+    out /= np.sqrt(np.sum(out**2, axis=1, keepdims=True))
     return out.astype(np.float32)
 
 

@@ -76,7 +76,7 @@ def pitch_hz(pitch: float) -> float:
 def pan_gains(pan: Array) -> Array:
     """Constant-power gains [2, K] of positions -1 (left) to 1 (right); 1 each in the middle."""
     angle = (np.clip(pan, -1, 1) + 1) * np.pi / 4
-    return np.sqrt(2.0) * np.stack([np.cos(angle), np.sin(angle)])
+    return np.asarray(np.sqrt(2.0) * np.stack([np.cos(angle), np.sin(angle)]))
 
 
 def make(
@@ -213,7 +213,9 @@ def colored_noise(
     rng: np.random.Generator, n_frames: int, rate_hz: float, response: Callable[[Array], Array]
 ) -> Array:
     """White noise [n_frames] shaped by ``response(frequency_hz)``, scaled to a root mean square of 1."""
-    spectrum = np.fft.rfft(rng.standard_normal(n_frames)) * response(np.fft.rfftfreq(n_frames, 1 / rate_hz))
+    spectrum = np.fft.rfft(rng.standard_normal(n_frames)) * response(
+        np.fft.rfftfreq(n_frames, 1 / rate_hz).astype(np.float64)
+    )
     noise = np.fft.irfft(spectrum, n_frames)
     return np.asarray(noise / (np.sqrt(np.mean(noise**2)) + 1e-12))
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from midi.note import DRUM_CHANNEL
 from studio.live import drumkit
 from studio.live.effects import PARTITION, Limiter, Reverb
-from studio.live.instruments import PIANO, Patch, note_thump, patch_for
+from studio.live.patches import PIANO, Patch, note_thump, patch_for
 from studio.live.voices import CHUNK, NEVER, VoiceBank, plan_note
 
 Audio = NDArray[np.float32]

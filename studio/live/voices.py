@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.live.instruments import PATCHES, note_modes
 from studio.live.modes import MAX_MODES
+from studio.live.patches import PATCHES, note_modes
 
 CHUNK = 256
 """Most frames of one pass."""
@@ -62,7 +62,7 @@ def plan_note(name: str, pitch: int, rate_hz: int) -> NotePlan:
     """Tables of a patch at a pitch (about 25 kB; well under a millisecond to make)."""
     patch = PATCHES[name]
     modes = note_modes(name, pitch, rate_hz)
-    exponent = (-modes.decay_per_s + 2j * np.pi * modes.frequency_hz) / rate_hz
+    exponent = ((-modes.decay_per_s + 2j * np.pi * modes.frequency_hz) / rate_hz).astype(np.complex128)
     fine = np.exp(exponent[:, None] * np.arange(_FINE))
     return NotePlan(
         exponent=exponent,
@@ -117,7 +117,7 @@ class VoiceBank:
 
     def alive(self) -> NDArray[np.bool_]:
         """[count] rows that have not been stolen or cut."""
-        return self.kill[: self.count] == NEVER
+        return np.asarray(self.kill[: self.count] == NEVER)
 
     def add(self, plan: NotePlan, velocity: int, now: int, frame: int) -> int:
         """Start a note at ``frame``, at most one chunk after the chunk's first frame ``now``.
@@ -200,7 +200,10 @@ class VoiceBank:
         now[np.abs(now) < 1e-18] = 0  # keeps denormal numbers, a hundred times slower, out of the products
         table = (now[:, None, :] * self._coarse[:v, :rows, :k]).view(np.float32)
         left = (table[:, None] * self._gain[:v, :, None, : 2 * k]).reshape(v, 2 * rows, 2 * k)
-        wave = (left @ self._fine[:v, : 2 * k]).reshape(v, 2, rows * _FINE)[:, :, :n_frames]
+        product = left @ self._fine[:v, : 2 * k]
+        wave: NDArray[np.float32] = product.reshape(v, 2, rows * _FINE)[:, :, :n_frames].astype(
+            np.float32, copy=False
+        )
         state *= self._step[:v, :k] if n_frames == CHUNK else np.exp(self._exponent[:v, :k] * n_frames)
         self._shape(wave, frame, n_frames)
         return wave

@@ -1,0 +1,425 @@
+"""Sound devices behind one protocol, and sound files written as they are heard.
+
+A device pulls blocks from a render function on a thread of its own. Whatever that function does, the
+device goes on: an exception becomes silence, is counted, and the first one is kept. Without any device
+``SilentOut`` pulls in its place, so the rest of the program never has to know.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import math
+import secrets
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Protocol, cast
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from midi.clock import Clock
+from midi.errors import UserError
+from midi.systemclock import SystemClock
+from studio.live.outputs import FrameClock
+
+Audio = NDArray[np.float32]
+Render = Callable[[int], Audio]
+
+LATE_BLOCKS = 1.5
+"""A gap between two callbacks longer than this many blocks counts as an underrun."""
+
+NO_DEVICE = "none"
+
+NULL_DEVICES = ("NULL", "Discard all samples")
+"""Names of devices that are none and run faster than time: miniaudio's own and ALSA's."""
+
+
+class AudioOut(Protocol):
+    """Somewhere to play."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is heard, one sentence; empty for a device."""
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate."""
+
+    @property
+    def block_frames(self) -> int:
+        """Frames asked for at a time."""
+
+    @property
+    def latency_s(self) -> float:
+        """Estimate: one block being played and one being filled; the device's own buffer is unknown."""
+
+    @property
+    def underruns(self) -> int:
+        """Blocks that took longer to compute than to play, or were asked for late."""
+
+    @property
+    def faults(self) -> int:
+        """Blocks that became silence because ``render`` failed."""
+
+    @property
+    def error(self) -> Exception | None:
+        """The first failure of ``render``."""
+
+    def start(self, render: Render) -> None:
+        """Pull blocks [n, 2] from ``render(n)`` on another thread until ``stop``."""
+
+    def stop(self) -> None:
+        """Stop and close; ``render`` is not called any more when this returns. May be repeated."""
+
+    def frame_at(self, now_s: float) -> int | None:
+        """Absolute frame that belongs to a time of the clock, jitter smoothed; None before the start."""
+
+
+def _checked(render: Render | None, n_frames: int) -> Audio:
+    """A block of the right shape, or ValueError."""
+    block = render(n_frames) if render else np.zeros((n_frames, 2), dtype=np.float32)
+    if block.shape != (n_frames, 2):
+        raise ValueError(f"render gave {block.shape}, not {(n_frames, 2)}")
+    return block
+
+
+class _Out:
+    """What every driver shares: guarded pulling, counting and timing."""
+
+    def __init__(self, name: str, rate_hz: int, block_frames: int, clock: Clock, reason: str = "") -> None:
+        self.name, self.reason = name, reason
+        self.rate_hz, self.block_frames = rate_hz, block_frames
+        self.underruns = self.faults = self.frame = 0
+        self.error: Exception | None = None
+        self._clock = clock
+        self._frames = FrameClock(rate_hz)
+        self._render: Render | None = None
+        self._last_s: float | None = None
+
+    @property
+    def latency_s(self) -> float:
+        """Two blocks, in seconds."""
+        return 2 * self.block_frames / self.rate_hz
+
+    def frame_at(self, now_s: float) -> int | None:
+        """Frame of a time of the clock."""
+        return self._frames.frame_at(now_s)
+
+    def _pull(self, n_frames: int) -> Audio:
+        """The next block, or silence; called by the driver's thread only."""
+        begin_s = self._clock.now_s()
+        self._frames.observe(self.frame, begin_s)
+        try:
+            block = _checked(self._render, n_frames)
+        except Exception as error:
+            self.faults += 1
+            self.error = self.error or error
+            block = np.zeros((n_frames, 2), dtype=np.float32)
+        length_s = n_frames / self.rate_hz
+        is_late = self._last_s is not None and begin_s - self._last_s > LATE_BLOCKS * length_s
+        if is_late or self._clock.now_s() - begin_s > length_s:
+            self.underruns += 1
+        self._last_s = begin_s
+        self.frame += n_frames
+        return block
+
+
+class SilentOut(_Out):
+    """No device: a thread pulls blocks at the pace of real time and drops them."""
+
+    def __init__(
+        self, reason: str, rate_hz: int = 48000, block_frames: int = 256, clock: Clock | None = None
+    ) -> None:
+        super().__init__("no sound", rate_hz, block_frames, clock or SystemClock(), reason)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, render: Render) -> None:
+        """Begin to pull blocks."""
+        self._render = render
+        self._thread = threading.Thread(target=self._run, name="silent-audio", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        block_s = self.block_frames / self.rate_hz
+        due_s = self._clock.now_s()
+        while not self._stopping.wait(max(0.0, due_s - self._clock.now_s())):
+            self._pull(self.block_frames)
+            # After a long stall time goes on from here: nobody wants the missed blocks in one burst.
+            due_s = max(due_s + block_s, self._clock.now_s() - 1.0)
+
+    def stop(self) -> None:
+        """Stop and close."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+
+class SdlOut(_Out):
+    """A device of SDL through pygame's undocumented ``_sdl2`` module, wrapped here and nowhere else."""
+
+    def __init__(self, name: str, rate_hz: int, block_frames: int, clock: Clock) -> None:
+        super().__init__(name, rate_hz, block_frames, clock)
+        sdl = _sdl()
+        while _LEFT_OPEN:
+            _LEFT_OPEN.pop().close()
+        self._is_stopping = False
+        self._device = sdl.AudioDevice(
+            devicename=name,
+            iscapture=False,
+            frequency=rate_hz,
+            audioformat=sdl.AUDIO_F32,
+            numchannels=2,
+            chunksize=block_frames,
+            allowed_changes=0,
+            callback=self._fill,
+        )
+
+    def _fill(self, device: Any, memory: Any) -> None:
+        buffer = np.asarray(memory).view(np.float32).reshape(-1, 2)
+        if self._is_stopping:
+            buffer[:] = 0
+            device.pause(1)
+        else:
+            buffer[:] = self._pull(len(buffer))
+
+    def start(self, render: Render) -> None:
+        """Begin to pull blocks."""
+        self._render = render
+        self._device.pause(0)
+
+    def stop(self) -> None:
+        """Stop and close."""
+        device, self._device = self._device, None
+        if device is None:
+            return
+        # pygame pauses and closes without letting go of the interpreter, while a callback that holds the
+        # device's lock may be waiting for it. So SDL is asked directly: ctypes lets go. Once it is paused
+        # there are no more callbacks, and closing is safe.
+        self._is_stopping = True
+        pause = _sdl_pause()
+        if pause is None:
+            _LEFT_OPEN.append(device)
+        else:
+            pause(device.deviceid, 1)
+            device.close()
+
+
+_LEFT_OPEN: list[Any] = []
+"""Devices that pause themselves at their next callback, where SDL can't be asked directly.
+
+They are closed before the next one is opened: many systems lend a device only once.
+"""
+
+
+def _sdl_pause() -> Callable[[int, int], None] | None:
+    """``SDL_PauseAudioDevice`` of the SDL that pygame has loaded, or None where it can't be found."""
+    # A module's handle finds the symbols of what it is linked to, except on Windows.
+    library = "SDL2.dll" if sys.platform == "win32" else str(sys.modules["pygame._sdl2.audio"].__file__)
+    try:
+        pause: Any = ctypes.CDLL(library).SDL_PauseAudioDevice
+    except (OSError, AttributeError):
+        return None
+    pause.argtypes, pause.restype = (ctypes.c_uint32, ctypes.c_int), None
+    return cast("Callable[[int, int], None]", pause)
+
+
+class MiniaudioOut(_Out):
+    """A device through the ``miniaudio`` package, where it is installed."""
+
+    def __init__(self, name: str, rate_hz: int, block_frames: int, clock: Clock) -> None:
+        super().__init__(name, rate_hz, block_frames, clock)
+        self._miniaudio = importlib.import_module("miniaudio")
+        found = self._miniaudio.Devices().get_playbacks()
+        self._device = self._miniaudio.PlaybackDevice(
+            output_format=self._miniaudio.SampleFormat.FLOAT32,
+            nchannels=2,
+            sample_rate=rate_hz,
+            buffersize_msec=max(1, math.ceil(1000 * block_frames / rate_hz)),
+            device_id=next(device["id"] for device in found if device["name"] == name),
+        )
+
+    def _blocks(self) -> Generator[bytes | NDArray[np.float32], int, None]:
+        wanted = yield b""
+        while True:
+            wanted = yield self._pull(wanted).tobytes()
+
+    def start(self, render: Render) -> None:
+        """Begin to pull blocks."""
+        self._render = render
+        blocks = self._blocks()
+        next(blocks)
+        self._device.start(blocks)
+
+    def stop(self) -> None:
+        """Stop and close."""
+        device, self._device = self._device, None
+        if device is not None:
+            device.close()
+
+
+def _sdl() -> Any:
+    """The SDL module of pygame, its sound system running; ImportError or pygame's error where it cannot."""
+    sdl = importlib.import_module("pygame._sdl2")
+    sdl.init_subsystem(sdl.INIT_AUDIO)
+    return sdl
+
+
+def _sdl_names() -> list[str]:
+    return [str(name) for name in _sdl().get_audio_device_names(False)]
+
+
+def _miniaudio_names() -> list[str]:
+    miniaudio = importlib.import_module("miniaudio")
+    names = [str(device["name"]) for device in miniaudio.Devices().get_playbacks()]
+    return [name for name in names if not any(word in name for word in NULL_DEVICES)]
+
+
+Driver = tuple[Callable[[], list[str]], Callable[[str, int, int, Clock], AudioOut]]
+
+DRIVERS: tuple[Driver, ...] = ((_sdl_names, SdlOut), (_miniaudio_names, MiniaudioOut))
+"""Tried in this order: how to list devices, how to open one."""
+
+
+def _found() -> tuple[list[tuple[str, Driver]], str]:
+    """Devices with their drivers, and why there are none."""
+    reason = "No sound device was found."
+    for driver in DRIVERS:
+        try:
+            names = driver[0]()
+        except Exception as error:
+            # Drivers fail in ways of their own; any failure means that this one has no devices.
+            if not isinstance(error, ImportError):
+                reason = f"No sound device was found ({error})."
+            continue
+        if names:
+            return [(name, driver) for name in names], ""
+    return [], reason
+
+
+def list_devices() -> tuple[str, ...]:
+    """Names of the output devices; empty where there are none. Never raises."""
+    return tuple(name for name, _ in _found()[0])
+
+
+def open_audio(
+    device: str | None = None, rate_hz: int = 48000, block_frames: int = 256, clock: Clock | None = None
+) -> AudioOut:
+    """Open a sound device; where that fails, a silent one whose ``reason`` says why. Never raises.
+
+    Args:
+        device: Part of a device's name in any case; None or ``default`` takes the first; ``none`` is silence.
+        rate_hz: Sample rate; the system converts where the device wants another.
+        block_frames: Frames a block; fewer are quicker to answer and easier to miss.
+        clock: Clock of ``frame_at``; None is the machine's.
+    """
+    clock = clock or SystemClock()
+    if device is not None and device.strip().casefold() == NO_DEVICE:
+        return SilentOut("Sound is switched off.", rate_hz, block_frames, clock)
+    found, reason = _found()
+    wanted = "" if device is None or device.strip().casefold() == "default" else device.strip().casefold()
+    if found and not any(wanted in name.casefold() for name, _ in found):
+        names = ", ".join(name for name, _ in found)
+        reason = f"No sound device is called '{device}'; there are: {names}."
+    for name, (_, opens) in found:
+        if wanted in name.casefold():
+            try:
+                return opens(name, rate_hz, block_frames, clock)
+            except Exception as error:
+                reason = f"The sound device {name} can't be opened ({error})."
+    return SilentOut(reason, rate_hz, block_frames, clock)
+
+
+class SoundWriter:
+    """A WAV or FLAC file, 16 bit stereo, written block by block and put in its place by ``close``.
+
+    Until then it grows in a ``.part`` file beside it. When the disk is full the part file stays, holding
+    what was written, and the error names it.
+
+    Args:
+        path: Ends in .wav or .flac.
+        rate_hz: Sample rate.
+
+    Raises:
+        UserError: Any method: the ending is another, or the file can't be written.
+    """
+
+    def __init__(self, path: Path | str, rate_hz: int = 48000) -> None:
+        self.path = Path(path)
+        kind = self.path.suffix[1:].upper()
+        if kind not in {"WAV", "FLAC"}:
+            raise UserError(f"'{self.path.name}' is no sound file.", "Use a name that ends in .wav or .flac.")
+        self.part_path = self.path.with_name(f".{self.path.name[:100]}.{secrets.token_hex(4)}.part")
+        self.frames = 0
+        self._file: Any = None
+        try:
+            self._file = soundfile.SoundFile(self.part_path, "w", rate_hz, 2, "PCM_16", format=kind)
+        except (OSError, soundfile.SoundFileError) as error:
+            self._fail(error)
+
+    def __enter__(self) -> SoundWriter:
+        """The writer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close; what was written before a fault is kept as well."""
+        if error is None:
+            self.close()
+        else:
+            with suppress(UserError):
+                self.close()
+
+    def write(self, block: Audio) -> None:
+        """Append frames [n, 2] in -1 to 1."""
+        if self._file is None:
+            raise UserError(f"{self.path} is closed.", "Start a new recording.")
+        try:
+            self._file.write(block)
+        except (OSError, soundfile.SoundFileError, AssertionError) as error:
+            # soundfile asserts that all frames were taken, which is how a full disk may show.
+            self._fail(error)
+        self.frames += len(block)
+
+    def close(self) -> None:
+        """Finish the file and put it in its place. Calling it again does nothing."""
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        try:
+            file.flush()
+            file.close()
+            is_whole = soundfile.info(self.part_path).frames >= self.frames
+            if is_whole:
+                self.part_path.replace(self.path)
+        except (OSError, soundfile.SoundFileError) as error:
+            self._fail(error)
+        if not is_whole:
+            self._fail(OSError("the disk is full"))
+
+    def _fail(self, error: Exception) -> NoReturn:
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError, soundfile.SoundFileError):
+                file.close()
+        kept = f" What was recorded is in {self.part_path}." if self.part_path.exists() else ""
+        why = str(getattr(error, "strerror", None) or error).rstrip(".") or "it took no more"
+        with suppress(OSError):
+            if shutil.disk_usage(self.path.parent).free < 2**20:
+                why = "the disk is full"
+        raise UserError(
+            f"{self.path} can't be written: {why}.{kept}", "Free some space, or choose another folder."
+        ) from error
