@@ -37,7 +37,7 @@ __all__ = [
     "CLASS_PROGRAMS", "DRUMS", "DRUM_HIGH", "DRUM_LOW", "DURATION_TICKS", "EVENT_DTYPE", "FIELD_SIZES",
     "GRID_PER_BEAT", "INSTRUMENT_NAMES", "LONG_NOTE_TICKS", "MAX_BAR_TICKS", "NO_DURATION",
     "NO_INSTRUMENT", "NO_PITCH", "NO_VELOCITY", "N_INSTRUMENTS", "OPEN_DURATION", "PREDICTED",
-    "VELOCITY_STEP", "BarGrid", "EventStream", "Events", "Field", "Interplay", "Role", "Rows",
+    "VELOCITY_STEP", "BarGrid", "Events", "Field", "Interplay", "Role", "Rows",
     "bar_events", "close_human_notes", "decode", "drum_pitch", "duration_bin", "encode", "events_score",
     "instrument_class", "note_events", "release_events", "score_events", "sort_events", "start_row",
     "velocity_of_bin", "vocabulary_hash",
@@ -140,7 +140,7 @@ def vocabulary_hash() -> str:
     """Digest of everything that gives a row its meaning; bundles carry it and loading compares it."""
     text = repr(
         (
-            "rows-2", GRID_PER_BEAT, LONG_NOTE_TICKS, FIELD_SIZES, DURATION_TICKS.tolist(), VELOCITY_STEP,
+            "rows-3", GRID_PER_BEAT, LONG_NOTE_TICKS, FIELD_SIZES, DURATION_TICKS.tolist(), VELOCITY_STEP,
             [role.name for role in Role], [field.name for field in Field], INSTRUMENT_NAMES, DRUM_LOW,
             [(interplay.name, int(interplay)) for interplay in Interplay],
         )
@@ -216,11 +216,23 @@ def velocity_of_bin(index: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(index, dtype=np.int64) * VELOCITY_STEP + VELOCITY_STEP // 2
 
 
-def start_row(grid: BarGrid, tick: int, interplay: Interplay = Interplay.ACCOMPANY) -> Rows:
-    """The row that opens a context at ``tick``; shape ``[1, fields]``."""
+def start_row(
+    grid: BarGrid,
+    tick: int,
+    interplay: Interplay = Interplay.ACCOMPANY,
+    instrument: int = NO_INSTRUMENT,
+) -> Rows:
+    """The row that opens a context at ``tick``; shape ``[1, fields]``.
+
+    Args:
+        grid: Bar lines.
+        tick: Stream tick of the row.
+        interplay: How human and partner relate.
+        instrument: The partner's only instrument class, or ``NO_INSTRUMENT`` when it has several parts.
+    """
     start, _ = grid.start_and_length(tick)
     at = min(tick - int(start), MAX_BAR_TICKS)
-    fields = [0, Role.START, NO_INSTRUMENT, NO_PITCH, interplay, NO_VELOCITY, at, at]
+    fields = [0, Role.START, instrument, NO_PITCH, interplay, NO_VELOCITY, at, at]
     return np.array([fields], dtype=np.int16)
 
 
@@ -380,56 +392,3 @@ def _part(events: Events, role: Role, instrument: int, ppq: int) -> Part:
     )
     name = f"{role.name.lower()} {INSTRUMENT_NAMES[instrument]}"
     return Part(name, notes.sorted(), CLASS_PROGRAMS[instrument], is_drum)
-
-
-class EventStream:
-    """The rows of a performance as it happens: insert events, ask for rows.
-
-    Events may come in any order; only the rows behind the earliest change are encoded again, and
-    the rows are always those that :func:`encode` gives for the whole. Bar lines are added up to the
-    frontier. Not thread-safe: it belongs to the conductor.
-
-    Args:
-        grid: Bar lines.
-        from_tick: Stream tick at which the context opens, a bar line as a rule.
-        interplay: What the START row tells.
-    """
-
-    def __init__(self, grid: BarGrid, from_tick: int = 0, interplay: Interplay = Interplay.ACCOMPANY) -> None:
-        self.grid = grid
-        self.interplay = interplay
-        self.from_tick = from_tick
-        self.frontier_ticks = from_tick
-        self._events = np.zeros(0, dtype=EVENT_DTYPE)
-        self._rows: Rows = start_row(grid, from_tick, interplay)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def advance(self, tick: int) -> None:
-        """Add the bar lines before ``tick``; the frontier never goes back."""
-        if tick > self.frontier_ticks:
-            bars = bar_events(self.grid, self.frontier_ticks, tick)
-            self.frontier_ticks = tick
-            if len(bars):
-                self.insert(bars)
-
-    def insert(self, events: Events) -> None:
-        """Add events; those before ``from_tick`` are refused with ValueError."""
-        if len(events) == 0:
-            return
-        if int(events["ticks"].min()) < self.from_tick:
-            raise ValueError("event before the start of the stream")
-        kept = int(np.searchsorted(self._events["ticks"], int(events["ticks"].min()), side="left"))
-        tail = sort_events(np.concatenate([self._events[kept:], events]))
-        before = int(self._events["ticks"][kept - 1]) if kept else self.from_tick
-        self._events = np.concatenate([self._events[:kept], tail])
-        self._rows = np.concatenate([self._rows[: kept + 1], encode(tail, self.grid, before)])
-
-    def events(self) -> Events:
-        """All events in canonical order."""
-        return self._events
-
-    def rows(self) -> Rows:
-        """START and all events as rows ``[1 + events, fields]``."""
-        return self._rows

@@ -25,7 +25,6 @@ from midi.events import (
     NO_VELOCITY,
     OPEN_DURATION,
     BarGrid,
-    EventStream,
     Field,
     Role,
     Rows,
@@ -37,6 +36,7 @@ from midi.events import (
     vocabulary_hash,
 )
 from midi.note import Score
+from midi.stream import EventStream
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.registry import find
@@ -181,7 +181,8 @@ class Player:
         events = score_events(score, chosen)
         human = events[np.isin(events["role"], (Role.HUMAN, Role.RELEASE))]
         last_bar, length = grid.start_and_length(int(human["ticks"].max(initial=0)))
-        stream = EventStream(grid)
+        sole = steering.instruments[0] if len(steering.instruments) == 1 else NO_INSTRUMENT
+        stream = EventStream(grid, instrument=sole)
         number, frontier = 0, 0
         for arrival in [*np.unique(human["ticks"]).tolist(), int(last_bar + length)]:
             while frontier < arrival:

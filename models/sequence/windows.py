@@ -14,6 +14,7 @@ from midi.corpus import Corpus, Song, song_events
 from midi.events import (
     GRID_PER_BEAT,
     MAX_BAR_TICKS,
+    NO_INSTRUMENT,
     Events,
     Field,
     Interplay,
@@ -164,7 +165,9 @@ def window(
     last = int(events["ticks"].max()) + 1 if len(events) else place.from_tick + 1
     bars = bar_events(song.grid, place.from_tick, last)
     rows = encode(sort_events(np.concatenate([events, bars])), song.grid, place.from_tick)
-    opening = start_row(song.grid, place.from_tick, INTERPLAY[draw.kind])
+    instruments = np.unique(events["instrument"][events["role"] == Role.PARTNER])
+    sole = int(instruments[0]) if len(instruments) == 1 else NO_INSTRUMENT
+    opening = start_row(song.grid, place.from_tick, INTERPLAY[draw.kind], sole)
     rows = np.concatenate([opening, rows])[:n_rows]
     full = np.zeros((n_rows, len(Field)), dtype=np.int16)
     full[: len(rows)] = rows

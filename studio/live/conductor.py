@@ -15,7 +15,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from midi.events import GRID_PER_BEAT, LONG_NOTE_TICKS, Events, EventStream
+from midi.events import GRID_PER_BEAT, LONG_NOTE_TICKS, Events
+from midi.stream import EventStream
 from studio.live.config import ConductorConfig
 from studio.live.context import Context, HeardNote
 from studio.live.keys import MAX_PRESSES_A_STEP, Keys

@@ -10,9 +10,9 @@ import numpy as np
 from midi.events import (
     EVENT_DTYPE,
     LONG_NOTE_TICKS,
+    NO_INSTRUMENT,
     BarGrid,
     Events,
-    EventStream,
     Interplay,
     Role,
     Rows,
@@ -21,6 +21,7 @@ from midi.events import (
     sort_events,
     start_row,
 )
+from midi.stream import EventStream
 from models.sequence.plan import PlannedNote
 
 MAX_ROWS = 512
@@ -50,7 +51,8 @@ class Context:
     """
 
     def __init__(self, grid: BarGrid, instrument: int = 0) -> None:
-        self.stream = EventStream(grid)
+        self._opening = (Interplay.ACCOMPANY, NO_INSTRUMENT)
+        self.stream = EventStream(grid, 0, *self._opening)
         self.heard: list[HeardNote] = []
         self._instrument = instrument
 
@@ -100,7 +102,7 @@ class Context:
             return self.stream.rows(), self.stream.from_tick
         events, start, grid = self.stream.events(), self.stream.from_tick, self.stream.grid
         own = events[~np.isin(events["role"], (Role.HUMAN, Role.RELEASE))]
-        opening = start_row(grid, start, self.stream.interplay)
+        opening = start_row(grid, start, *self._opening)
         return np.concatenate([opening, encode(own, grid, start)]), start
 
     def heard_events(self, recent: int = 0) -> Events:
@@ -125,13 +127,10 @@ class Context:
         bars = bar_events(self.stream.grid, 0, until_tick)
         return sort_events(np.concatenate([bars, self.heard_events(), theirs]))
 
-    def relate(self, interplay: Interplay) -> None:
-        """Tell the model from now on how player and partner relate."""
-        if interplay != self.stream.interplay:
-            stream = EventStream(self.stream.grid, self.stream.from_tick, interplay)
-            stream.insert(self.stream.events())
-            stream.frontier_ticks = self.stream.frontier_ticks
-            self.stream = stream
+    def relate(self, interplay: Interplay, instruments: tuple[int, ...]) -> None:
+        """Tell the model from now on how player and partner relate, and the partner's instruments."""
+        self._opening = (interplay, instruments[0] if len(instruments) == 1 else NO_INSTRUMENT)
+        self.stream.reopen(*self._opening)
 
     def _insert(self, rows: list[tuple[int, ...]]) -> None:
         if rows:
@@ -153,7 +152,7 @@ class Context:
 
     def _restart(self, from_tick: int, events: Events) -> None:
         frontier = self.stream.frontier_ticks
-        self.stream = EventStream(self.stream.grid, from_tick, self.stream.interplay)
+        self.stream = EventStream(self.stream.grid, from_tick, *self._opening)
         self.stream.insert(events)
         self.stream.frontier_ticks = max(frontier, from_tick)
 

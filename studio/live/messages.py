@@ -156,7 +156,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class TempoMark:
-    """From ``time_s`` on, where musical time stands at ``beat``, it runs at ``bpm``; for takes and masters."""
+    """From ``time_s`` on, where musical time stands at ``beat``, it runs at ``bpm``; for takes."""
 
     time_s: float
     beat: float

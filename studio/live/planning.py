@@ -93,7 +93,6 @@ class Planning:
     def set_mode(self, mode: Mode) -> None:
         """Begin anew with another policy, from the frontier on."""
         self.policy = POLICIES[mode](self.config.grid, self.book.frontier)
-        self.context.relate(self.policy.interplay)
 
     def onset(self, tick: int) -> None:
         """The player pressed a key."""
@@ -179,6 +178,7 @@ class Planning:
         self._settle(min(usable, self._limit()))
         # Where nothing is planned until then, whole 16ths are left to the rules.
         from_tick = max(book.frontier, usable // STEP_TICKS * STEP_TICKS, span.from_tick)
+        self.context.relate(self.policy.interplay, self.steering.instruments)
         rows, context_tick = self.context.rows(from_tick, hears_human=self.steering.hears_human)
         self._number += 1
         request = PlanRequest(

@@ -18,7 +18,6 @@ from midi.events import (
     FIELD_SIZES,
     GRID_PER_BEAT,
     BarGrid,
-    EventStream,
     Field,
     Role,
     decode,
@@ -26,6 +25,7 @@ from midi.events import (
     vocabulary_hash,
 )
 from midi.note import Note, NoteArray, Part, Score, TimeSignature
+from midi.stream import EventStream
 from models.bundle import write_bundle
 from models.sequence.network import EventModelConfig, TrunkConfig
 from models.sequence.plan import PlanRequest, Steering
