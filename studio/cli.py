@@ -144,6 +144,7 @@ def play(
     """
     from studio import play as program  # noqa: PLC0415
     from studio.live.messages import Mode  # noqa: PLC0415
+    from studio.live.report import report_lines  # noqa: PLC0415
 
     options = program.PlayOptions(
         in_port=in_, out_port=out, virtual=virtual, player_file=player, mode=Mode(mode), model=model,
@@ -152,7 +153,8 @@ def play(
         is_quiet=common.quiet, device=common.device,
     )  # fmt: skip
     data = program.play(options)
-    return Report(data, [f"{name}: {value}" for name, value in data.items()])
+    code = {"interrupt": EXIT_INTERRUPTED, "fault": EXIT_FAILED}.get(str(data["stopped_by"]), 0)
+    return Report(data, report_lines(data), code)
 
 
 @app.command(name="ports")

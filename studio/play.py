@@ -111,7 +111,7 @@ def play(
         ``key``, ``interrupt`` or ``fault``), ``problems`` in sentences, and figures of the engine.
 
     Raises:
-        UserError: A port or file that was named cannot be had, or there is nothing to play with.
+        UserError: A port, file or model that was named cannot be had, or there is nothing to play with.
     """
     piece = _piece(options)
     with ExitStack() as stack:
@@ -119,7 +119,10 @@ def play(
         show.connect()
         show.begin(planner or start_model(options.model, options.device))
         show.run()
-    return show.summary()
+    summary = show.summary()
+    if show.refusal is not None:
+        raise show.refusal
+    return summary
 
 
 def start_model(model: str | None, device: str) -> Planner:
@@ -198,6 +201,7 @@ class _Show:
         self._config = _config(options, piece)
         self._start_s = self._end_s = 0.0
         self._heard_from = "none"
+        self.refusal: UserError | None = None
 
     def connect(self) -> None:
         """Open ports; say what is missing.
@@ -253,6 +257,8 @@ class _Show:
                 self._open_keys(screen)
             self._wait_for_model(display)
             self._start_s = self._clock.now_s()
+            if self._is_refused():
+                return
             if self.piece is not None:
                 part = player_part(self.piece.score)
                 self.engine.let_play(FilePlayer(part, self._start_s))
@@ -301,6 +307,17 @@ class _Show:
             self._draw(display)
             if self._stop.wait(REFRESH_S / 5):
                 return
+
+    def _is_refused(self) -> bool:
+        """Whether the file need not begin, because the model that was named can't be had.
+
+        A person who plays already goes on with the rules, and is told.
+        """
+        health = self.engine.model_health()
+        is_named = self.options.model is not None and self.piece is not None
+        if is_named and health.state is ModelState.REFUSED:
+            self.refusal = UserError(health.sentence, health.hint)
+        return self.refusal is not None
 
     def _is_over(self) -> bool:
         passed_s = self._clock.now_s() - self._start_s

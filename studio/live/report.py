@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from midi.files import write
 from studio.live.engine import Meters
@@ -75,6 +76,21 @@ def engine_report(snapshot: Snapshot, meters: Meters, health: ModelHealth) -> di
         "priority": meters.priority,
         "model_restarts": health.restarts,
     }
+
+
+def report_lines(report: Mapping[str, Any]) -> list[str]:
+    """The summary of a live performance for people: what was played, what went wrong, where it is."""
+    partner = "the rules" if report["model"] == "rules" else report["model"]
+    lines = [
+        f"{report['player_notes']} notes played, {report['partner_notes']} by {partner}"
+        f" over {report['beats']:.0f} beats."
+    ]
+    if report["plans"]:
+        lines[0] = lines[0][:-1] + f"; plans in time: {report['isr']:.1%}."
+    if report["model_restarts"]:
+        lines.append(f"The model was started again: {report['model_restarts']}.")
+    lines += report["problems"]
+    return [*lines, *(f"{name:<10} {path}" for name, path in report["outputs"].items())]
 
 
 def _milliseconds(p50: float, p99: float, largest: float) -> dict[str, float]:
