@@ -257,7 +257,7 @@ class _Show:
                 self._open_keys(screen)
             self._wait_for_model(display)
             self._start_s = self._clock.now_s()
-            if self._is_refused():
+            if self._is_refused() or self._stop.is_set():
                 return
             if self.piece is not None:
                 part = player_part(self.piece.score)

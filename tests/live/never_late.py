@@ -1,7 +1,7 @@
 """A long performance with the real engine, model process, synth and clock, the model killed on the way.
 
-Run it as ``python -m tests.live.never_late [--seconds 300] [--kills 2] [--model NAME] [--json]``. A file plays
-in a person's place; SDL's dummy driver takes the sound at the pace of a device. What is measured:
+Run it as ``python -m tests.live.never_late [--seconds 300] [--kills 2] [--model NAME] [--json]``. A file
+plays in a person's place; SDL's dummy driver takes the sound at the pace of a device. What is measured:
 
 * ISR, notes scheduled in the past, hanging notes, late drops: the program's own report;
 * *lead*: how long before its time each partner note was handed to the synth;
@@ -73,7 +73,7 @@ class Probe:
     blocks_between: list[int] = field(default_factory=list)
     off_frame: int = 0
 
-    def output(self, probe_synth: type[Synth]) -> type[outputs.SynthOutput]:
+    def output(self) -> type[outputs.SynthOutput]:
         probe = self
 
         class Output(outputs.SynthOutput):
@@ -167,9 +167,8 @@ def perform(
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SDL_AUDIODRIVER", "dummy")
-        synth = probe.synth()
-        patch.setattr(sound, "Synth", synth)
-        patch.setattr(sound, "SynthOutput", probe.output(synth))
+        patch.setattr(sound, "Synth", probe.synth())
+        patch.setattr(sound, "SynthOutput", probe.output())
         planner = program.start_model(model, "cpu")
         with Killer(planner, [seconds * (n + 1) / (kills + 1) for n in range(kills)]) as killer:
             report = program.play(options, system=FakeSystem(), planner=planner)
