@@ -104,8 +104,12 @@ def perform(options: PerformOptions, progress: Progress | None = None) -> dict[s
         "repairs": list(piece.repairs),
     }
     report |= _figures(conductor, run, piece, partner.passages)
-    report |= {"outputs": _write(performance, options.out, progress), "take": str(take)}
-    write_bytes(options.out / "report.json", json.dumps(report, indent=2, ensure_ascii=False).encode())
+    try:
+        report |= {"outputs": _write(performance, options.out, progress), "take": str(take)}
+        write_bytes(options.out / "report.json", json.dumps(report, indent=2, ensure_ascii=False).encode())
+    except UserError as fault:
+        hint = f"{fault.hint} The take is whole in {take}, and `antiphon render` turns it into files."
+        raise UserError(fault.message, hint) from fault
     return report
 
 

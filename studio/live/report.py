@@ -48,7 +48,7 @@ class Recording:
                 self.path.unlink()
                 self._folder.rmdir()
             return {}
-        midi = self.path.with_name("take.mid")
+        midi = self.path.with_suffix(".mid")
         write(midi, load_take(self.path).score())
         return {"take": str(self.path), "midi": str(midi)}
 
