@@ -149,11 +149,13 @@ def meter_line(snapshot: Snapshot, status: Status) -> Text:
     counts = snapshot.counts
     isr_style = "" if counts.isr >= 0.99 or not snapshot.is_model_ready else ALARM_STYLE
     plan, late = status.plan_latency, status.lateness
+    # Where rules play alone no plan can be late.
+    planned = [(f"  in time {counts.isr:.1%}", isr_style), (f"  plan {plan.p95_ms:.0f} ms", DIM_STYLE)]
     return Text.assemble(
         (f"you {counts.player_notes}", PLAYER_STYLE),
         (f"  partner {counts.partner_notes}", PARTNER_STYLE),
-        (f"  in time {counts.isr:.1%}", isr_style),
-        (f"  plan {plan.p95_ms:.0f} ms  late {late.p99_ms:.1f} ms", DIM_STYLE),
+        *(planned if plan.count else []),
+        (f"  late {late.p99_ms:.1f} ms", DIM_STYLE),
     )
 
 

@@ -68,7 +68,8 @@ _COMMANDS = {
     "+": KeyCommand.FASTER,
 }
 
-HELP = "a w s e d f… play · z x octave · c v softer louder · m mode · - + tempo · space panic · q quit"
+HELP = "awsed… play · zx octave · cv touch · m mode · -+ tempo · space panic · q quit"
+"""On one line of a terminal of 80 columns; touch is how hard a key is struck."""
 
 
 class TypingPiano:

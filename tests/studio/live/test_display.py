@@ -9,6 +9,7 @@ from rich.console import Console
 from midi.events import DRUMS
 from models.sequence.plan import PlannedNote
 from studio.live.display import LiveDisplay, Status, keyboard_strip, pitch_name, plan_roll, render
+from studio.live.keyboard import HELP
 from studio.live.messages import LiveCounts, Mode, Snapshot
 from studio.live.meters import Percentiles
 
@@ -55,6 +56,17 @@ def test_shows_where_it_is_and_what_is_wrong() -> None:
     calm = "\n".join(lines(replace(SNAPSHOT, counts=LiveCounts()), replace(STATUS, underruns=0)))
     assert "dropped" not in calm
     assert "underruns" not in calm
+
+
+def test_what_the_keys_do_fits_on_its_line() -> None:
+    assert HELP in "\n".join(lines(SNAPSHOT, replace(STATUS, help=HELP)))
+
+
+def test_rules_alone_have_no_plans_to_be_late() -> None:
+    alone = replace(STATUS, plan_latency=Percentiles())
+    text = "\n".join(lines(replace(SNAPSHOT, is_model_ready=False), alone))
+    assert "in time" not in text
+    assert "you 12  partner 34  late" in text
 
 
 def test_keys_are_where_they_belong() -> None:
