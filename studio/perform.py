@@ -344,11 +344,13 @@ def _write(performance: Performance, out: Path, progress: Progress | None) -> di
 def summary(report: dict[str, Any]) -> list[str]:
     """The report for people."""
     fit = report["harmony"]["consonance_rate"]
+    in_time = f"; plans in time: {report['isr']:.1%}" if report["plans"] else ""
     lines = [
         f"{report['player_notes']} notes played, {report['partner_notes']} answered by {report['model']}"
-        f" over {report['beats']:g} beats; plans in time: {report['isr']:.1%}.",
+        f" over {report['beats']:g} beats{in_time}.",
     ]
-    if fit is not None:
+    # Answers sound after the call, not with it.
+    if fit is not None and report["mode"] == Mode.ACCOMPANY:
         lines.append(f"{fit:.0%} of the melody's time is consonant with the partner.")
     lines += report["repairs"]
     return [*lines, *(f"{name:<10} {path}" for name, path in report["outputs"].items())]

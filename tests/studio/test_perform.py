@@ -60,7 +60,10 @@ def silence(request, monkeypatch):
 @pytest.fixture
 def planner(monkeypatch):
     fake = ChordPlanner()
-    monkeypatch.setattr(program, "load_partner", lambda *_: Partner("fake", fake))
+    rules = Partner("rules")
+    monkeypatch.setattr(
+        program, "load_partner", lambda name, _: rules if name == "none" else Partner("fake", fake)
+    )
     return fake
 
 
@@ -301,3 +304,15 @@ def test_what_is_heard_pairs_up(short, planner):
     assert n_hanging == 0
     assert len({note.on.note_id for note in notes}) == len(notes)
     assert all(a.time_s <= b.time_s for a, b in zip(run.sounds, run.sounds[1:], strict=False))
+
+
+def test_the_summary_says_only_what_means_something(short, tmp_path, planner):
+    told = {}
+    for mode, model in (("accompany", "fake"), ("accompany", "none"), ("call-and-response", "fake")):
+        report = perform(options(short, tmp_path / mode / model, mode=mode, model=model))
+        told[mode, model] = "\n".join(program.summary(report))
+    assert "plans in time: " in told["accompany", "fake"]
+    assert "consonant" in told["accompany", "fake"]
+    # Rules have no plans, and answers do not sound with the melody.
+    assert "plans in time" not in told["accompany", "none"]
+    assert "consonant" not in told["call-and-response", "fake"]
