@@ -177,6 +177,8 @@ def write_bundle(
     """
     with whole_folder(folder) as temporary:
         save_file({key: _stored(key, value, is_half) for key, value in tensors.items()}, temporary / WEIGHTS)
+        # safetensors writes files for their owner only; the other two can be read by all.
+        (temporary / WEIGHTS).chmod(0o644)
         (temporary / CARD).write_text(card_text, encoding="utf-8")
         checksums = {name: sha256(temporary / name) for name in (WEIGHTS, CARD)}
         created = datetime.now(UTC).isoformat(timespec="seconds")

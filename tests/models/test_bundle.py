@@ -1,6 +1,7 @@
 """Bundles: whole or not at all, and refused when anything does not fit."""
 
 import json
+import os
 import stat
 import zipfile
 from pathlib import Path
@@ -65,6 +66,12 @@ def test_what_is_written_is_read_back(tmp_path):
     assert loaded.keys() == tensors().keys()
     assert all(torch.equal(loaded[key], value) for key, value in tensors().items())
     assert [p.name for p in tmp_path.iterdir()] == ["b"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are of Unix")
+def test_what_is_written_can_be_read_by_all(tmp_path):
+    make(tmp_path / "b")
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in (tmp_path / "b").iterdir())
 
 
 def test_half_precision_is_stored_small_and_loaded_wide(tmp_path):
