@@ -6,6 +6,7 @@ one only when it does better on the same held-out music.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Budget:
         return factor * (self.gpu if pick_device(device) == "cuda" else self.cpu)
 
 
-BUDGETS = {"partner": Budget(cpu=88, gpu=6), "chorales": Budget(cpu=35, gpu=3)}
+BUDGETS = {"partner": Budget(cpu=97, gpu=6), "chorales": Budget(cpu=32, gpu=3)}
 
 
 @app.default
@@ -99,7 +100,12 @@ def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: re
     recipe.write_music_bundle(run, result, folder)
     listening = eval_music(
         EvalMusicOptions(
-            model=str(folder), folder=source, songs=LISTENING_SONGS, bars=LISTENING_BARS, with_nll=False
+            model=str(folder),
+            folder=source,
+            songs=LISTENING_SONGS,
+            bars=LISTENING_BARS,
+            jobs=os.cpu_count() or 1,
+            with_nll=False,
         ),
         advance,
     )
