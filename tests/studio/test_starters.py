@@ -94,7 +94,8 @@ class TestTrainStarters:
 
     def test_all_by_their_budget(self, asked, tmp_path, capsys):
         starters.train_starters(data=tmp_path, runs=tmp_path, budget=0.5, device="cpu")
-        assert asked == [("partner", "partner", 44, "cpu"), ("chorales", "chorales", 17.5, "cpu")]
+        halves = {name: budget.cpu / 2 for name, budget in starters.BUDGETS.items()}
+        assert asked == [(name, name, halves[name], "cpu") for name in ("partner", "chorales")]
         assert capsys.readouterr().out == "partner: placed partner\nchorales: placed chorales\n"
 
     def test_one_alone(self, asked, tmp_path):
