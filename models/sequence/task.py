@@ -17,7 +17,7 @@ from midi.corpus import Corpus
 from midi.errors import UserError
 from midi.events import PREDICTED, Field, Role, Rows
 from models.sequence.network import EventModel, EventModelConfig
-from models.sequence.windows import Draw, WindowConfig, draw_window, places, window
+from models.sequence.windows import Draw, WindowConfig, draw_window, misread, places, window
 from models.training.contract import LoopConfig, adamw
 from models.training.data import Batches, ShuffledSampler
 
@@ -61,19 +61,22 @@ def column_mask(following: Tensor, column: Field) -> Tensor:
     return role == Role.PARTNER if column == Field.DURATION else is_note
 
 
-def column_nll(model: EventModel, rows: Tensor, smoothing: float = 0.0) -> dict[Field, Tensor]:
+def column_nll(
+    model: EventModel, rows: Tensor, smoothing: float = 0.0, *, read: Tensor | None = None
+) -> dict[Field, Tensor]:
     """Negative log-likelihood in nats of every column of every row after the first.
 
     Args:
         model: The network.
         rows: Integers ``[b t fields]``.
         smoothing: Label smoothing (training only).
+        read: What the network reads instead of ``rows`` (training only); the same shape.
 
     Returns:
         For each predicted column ``[b t-1]``; 0 where there is nothing to predict.
     """
     following = rows[:, 1:]
-    logits = model.logits(model(rows[:, :-1]), following)
+    logits = model.logits(model((rows if read is None else read)[:, :-1]), following)
     found = {}
     for column, scores in logits.items():
         nll = functional.cross_entropy(
@@ -129,13 +132,17 @@ class SequenceTask:
         return Batches(sampler, self.config.batch, self._batch)
 
     def _batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        rows = [draw_window(self.corpus, self._places[i], self.config.windows, rng) for i in indices]
-        return torch.from_numpy(np.stack(rows)).long()
+        """``[2 b t fields]``: the windows, then what the network reads of each."""
+        windows = self.config.windows
+        rows = [draw_window(self.corpus, self._places[i], windows, rng) for i in indices]
+        read = [misread(window, rng) if rng.random() < windows.noise else window for window in rows]
+        return torch.from_numpy(np.stack([rows, read])).long()
 
     def losses(self, phase: str, batch: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted nats a row, and the plain nats of every column for the log."""
         del phase, step
-        nll = column_nll(self.model, batch, self.config.smoothing)
+        batch, read = batch
+        nll = column_nll(self.model, batch, self.config.smoothing, read=read)
         role = batch[:, 1:, Field.ROLE]
         is_human = (role == Role.HUMAN) | (role == Role.RELEASE)
         weight = torch.where(is_human, self.config.human_weight, 1.0) * (role > Role.START)

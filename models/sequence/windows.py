@@ -34,6 +34,12 @@ INTERPLAY = {
 }
 """What the START row says of each kind of window."""
 
+MAX_WRONG = 0.5
+"""Largest share of the partner's own notes that it misreads (see :func:`misread`)."""
+
+WRONG_KEY = 0.5
+"""Chance that a stretch of the partner's own past is misread in another key."""
+
 HOP_BARS = 8
 """Distance between the places of a song at which windows may open."""
 
@@ -69,6 +75,7 @@ class WindowConfig:
         prompt: Share of windows without any lag.
         uneven: Share of the other windows in which the lag varies from note to note, as it does when
             the model is asked again while it still thinks.
+        noise: Share of windows in which the partner reads wrong pitches in its own past, see :func:`misread`.
         roles: Mix of roles.
     """
 
@@ -77,6 +84,7 @@ class WindowConfig:
     max_lag_ticks: int = GRID_PER_BEAT
     prompt: float = 0.25
     uneven: float = 0.5
+    noise: float = 0.75
     roles: RoleMix = RoleMix()
 
 
@@ -221,3 +229,23 @@ def _with_releases(events: Events) -> Events:
     """The notes, and the releases of those that are the human's; no release without its note."""
     notes = events[events["role"] != Role.RELEASE]
     return np.concatenate([notes, release_events(notes[notes["role"] == Role.HUMAN])])
+
+
+def misread(rows: Rows, rng: np.random.Generator) -> Rows:
+    """The rows as a partner reads them whose own past has gone wrong; what is to be predicted stays.
+
+    Taught with its true past alone, a partner finds the harmony there and hardly listens; on stage its past
+    is its own invention, and it drifts. Here a random share of its notes is off by up to a fifth, and often
+    a whole stretch stands in a wrong key, so that the human's notes are what can be relied on.
+    """
+    read = rows.copy()
+    pitch = read[:, Field.PITCH]
+    is_own = (read[:, Field.ROLE] == Role.PARTNER) & (pitch < 128)
+    is_wrong = is_own & (rng.random(len(rows)) < rng.uniform(0, MAX_WRONG))
+    shift = np.where(is_wrong, rng.integers(1, 8, len(rows)) * rng.choice([-1, 1], len(rows)), 0)
+    if rng.random() < WRONG_KEY:
+        start = int(rng.integers(len(rows)))
+        length = int(rng.integers(32, 257))
+        shift[start : start + length] += int(rng.choice([-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6]))
+    read[:, Field.PITCH] = np.where(is_own, np.clip(pitch + shift, 0, 127), pitch)
+    return read

@@ -75,8 +75,8 @@ class TestColumns:
 class TestTask:
     def test_losses_are_weighted_by_role(self, corpus):
         tasks = [SequenceTask(replace(CONFIG, human_weight=weight), corpus) for weight in (0.0, 0.5, 1.0)]
-        batch = next(tasks[0].source(0, 1))
-        got = [task.losses("model", batch, 0) for task in tasks]
+        batch, _ = next(tasks[0].source(0, 1))
+        got = [task.losses("model", torch.stack([batch, batch]), 0) for task in tasks]
         nll = sum(column_nll(tasks[0].model.train(False), batch).values())
         role = batch[:, 1:, Field.ROLE]
         is_human = (role == Role.HUMAN) | (role == Role.RELEASE)
@@ -92,7 +92,7 @@ class TestTask:
         task = SequenceTask(CONFIG, corpus)
         task.model.eval()
         batch = next(task.source(0, 1))
-        padded = torch.cat([batch, torch.zeros(2, 10, len(Field), dtype=torch.long)], dim=1)
+        padded = torch.cat([batch, torch.zeros(2, 2, 10, len(Field), dtype=torch.long)], dim=2)
         for name, loss in task.losses("model", batch, 0).items():
             torch.testing.assert_close(task.losses("model", padded, 0)[name], loss, atol=1e-5, rtol=1e-5)
 
@@ -105,7 +105,23 @@ class TestTask:
         again = task.source(0, 1)
         again.load_state_dict(state)
         assert torch.equal(next(again), following)
-        assert following.shape == (2, 48, len(Field))
+        assert following.shape == (2, 2, 48, len(Field))
+
+    def test_what_is_misread_is_read_but_not_predicted(self, corpus):
+        task = SequenceTask(CONFIG, corpus)
+        task.model.eval()
+        with torch.no_grad():
+            task.model.head_in.weight.normal_()  # so that what was read shows in the logits
+        rows, _ = next(task.source(0, 1))
+        read = rows.clone()
+        read[:, 3:10, Field.PITCH] = 40
+        clean = task.losses("model", torch.stack([rows, rows]), 0)["loss"]
+        misled = task.losses("model", torch.stack([rows, read]), 0)["loss"]
+        with torch.no_grad():
+            want = sum(value[0, 0] for value in column_nll(task.model, rows, read=read).values())
+            same = sum(value[0, 0] for value in column_nll(task.model, rows).values())
+        assert clean != misled
+        assert want == same, "the first row is predicted from START alone"
 
     def test_seed_decides_the_weights_and_a_parent_replaces_them(self, corpus):
         one, same, other = (SequenceTask(replace(CONFIG, seed=seed), corpus) for seed in (1, 1, 2))

@@ -28,6 +28,7 @@ from models.sequence.windows import (
     RoleMix,
     WindowConfig,
     draw_window,
+    misread,
     places,
     window,
 )
@@ -254,3 +255,35 @@ class TestDrawWindow:
             partner = rows[rows[:, Field.ROLE] == Role.PARTNER]
             pitches.add(int(partner[0, Field.PITCH]))
         assert pitches == {46, 47, 48, 49, 50}
+
+
+class TestMisread:
+    def rows(self) -> np.ndarray:
+        rng = np.random.default_rng(3)
+        rows = np.zeros((400, len(Field)), dtype=np.int16)
+        rows[:, Field.ROLE] = rng.choice([Role.BAR, Role.RELEASE, Role.HUMAN, Role.PARTNER], 400)
+        rows[:, Field.PITCH] = rng.integers(0, 175, 400)
+        return rows
+
+    @given(seed=st.integers(0, 10_000))
+    @settings(max_examples=60, deadline=None)
+    def test_only_the_partners_tuned_pitches_change(self, seed):
+        rows = self.rows()
+        before = rows.copy()
+        read = misread(rows, np.random.default_rng(seed))
+        assert np.array_equal(rows, before)
+        changed = (read != rows).any(axis=1)
+        assert np.array_equal(np.delete(read, Field.PITCH, axis=1), np.delete(rows, Field.PITCH, axis=1))
+        assert (rows[changed, Field.ROLE] == Role.PARTNER).all()
+        assert (rows[changed, Field.PITCH] < 128).all()
+        assert read[:, Field.PITCH].min() >= 0
+        assert (read[changed, Field.PITCH] < 128).all()
+        assert np.abs(read[:, Field.PITCH] - rows[:, Field.PITCH]).max() <= 7 + 6
+
+    def test_wrong_stretches_are_whole(self):
+        rows = self.rows()
+        rows[:, Field.ROLE], rows[:, Field.PITCH] = Role.PARTNER, 60
+        reads = [misread(rows, np.random.default_rng(seed)) for seed in range(200)]
+        shares = np.array([(read[:, Field.PITCH] != 60).mean() for read in reads])
+        assert shares.max() > 0.6
+        assert shares.min() < 0.05
