@@ -48,7 +48,7 @@ class Budget:
         return factor * (self.gpu if pick_device(device) == "cuda" else self.cpu)
 
 
-BUDGETS = {"partner": Budget(cpu=97, gpu=6), "chorales": Budget(cpu=32, gpu=3)}
+BUDGETS = {"partner": Budget(cpu=115, gpu=6), "chorales": Budget(cpu=32, gpu=3)}
 
 
 @app.default

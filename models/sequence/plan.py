@@ -27,7 +27,7 @@ class Steering:
         hears_human: False cuts the partner's hearing: human rows are left out of its context.
     """
 
-    temperature: float = 1.0
+    temperature: float = 0.9
     top_p: float = 0.95
     density: float = 0.0
     low_pitch: int = 28
