@@ -22,7 +22,7 @@ from midi.events import (
     start_row,
 )
 from midi.stream import EventStream
-from models.sequence.plan import PlannedNote
+from models.sequence.plan import PlannedNote, planned_events
 
 MAX_ROWS = 512
 """Longest context sent; beyond it the context starts anew at a later bar line."""
@@ -75,7 +75,7 @@ class Context:
 
     def settle(self, notes: Iterable[PlannedNote]) -> None:
         """Insert committed partner notes."""
-        self._insert([_partner_row(note) for note in notes])
+        self.stream.insert(planned_events(notes))
 
     def forget(self, notes: Iterable[PlannedNote]) -> None:
         """Take out committed notes that will not be played after all."""
@@ -123,9 +123,8 @@ class Context:
 
     def performed(self, partner: Iterable[PlannedNote], until_tick: int) -> Events:
         """The whole performance as sorted events: bar lines, player, and the partner's notes as played."""
-        theirs = np.array([_partner_row(note) for note in partner], dtype=EVENT_DTYPE)
         bars = bar_events(self.stream.grid, 0, until_tick)
-        return sort_events(np.concatenate([bars, self.heard_events(), theirs]))
+        return sort_events(np.concatenate([bars, self.heard_events(), planned_events(partner)]))
 
     def relate(self, interplay: Interplay, instruments: tuple[int, ...]) -> None:
         """Tell the model from now on how player and partner relate, and the partner's instruments."""
@@ -155,8 +154,3 @@ class Context:
         self.stream = EventStream(self.stream.grid, from_tick, *self._opening)
         self.stream.insert(events)
         self.stream.frontier_ticks = max(frontier, from_tick)
-
-
-def _partner_row(note: PlannedNote) -> tuple[int, ...]:
-    return (note.onset_ticks, Role.PARTNER, note.instrument, note.pitch, note.duration_ticks, note.velocity,
-            note.onset_ticks)  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -38,7 +39,7 @@ class Span:
         return self.from_tick <= tick < self.until_tick
 
 
-class Policy:
+class Policy(ABC):
     """Follows what the player does and says where the partner may play. One object a mode and performance.
 
     Calls come in musical order. ``frontier`` is the commit frontier: what lies before it is settled,
@@ -60,25 +61,25 @@ class Policy:
         self.span: Span | None = None
         self.last_heard = tick
 
+    @abstractmethod
     def onset(self, tick: int, frontier: int) -> None:
         """The player pressed a key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def release(self, tick: int, frontier: int, held: int) -> None:
         """The player released a key; ``held`` keys are still down."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update(self, tick: int, frontier: int, held: int, bpm: float) -> Span | None:
         """Where the partner may play, as things stand at ``tick``; also kept as ``span``."""
-        raise NotImplementedError
 
     def level(self, tick: int) -> float:  # noqa: ARG002
         """Loudness 0–1 of a partner note at ``tick``."""
         return 1.0
 
+    @abstractmethod
     def rest(self) -> None:
         """Be silent until the player's next onset (after a panic)."""
-        raise NotImplementedError
 
     def bar(self, tick: int) -> tuple[int, int]:
         """First tick and length of the bar around a tick."""
