@@ -14,6 +14,7 @@ import secrets
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,12 @@ Render = Callable[[int], Audio]
 
 LATE_BLOCKS = 1.5
 """A gap between two callbacks longer than this many blocks counts as an underrun."""
+
+LEFT_OPEN_S = 1.0
+"""Longest wait for a device to pause itself before another is opened."""
+
+CALLBACK_END_S = 0.05
+"""Time for a callback that has paused its device to return."""
 
 NO_DEVICE = "none"
 
@@ -173,9 +180,9 @@ class SdlOut(_Out):
     def __init__(self, name: str, rate_hz: int, block_frames: int, clock: Clock) -> None:
         super().__init__(name, rate_hz, block_frames, clock)
         sdl = _sdl()
-        while _LEFT_OPEN:
-            _LEFT_OPEN.pop().close()
+        _close_left_open()
         self._is_stopping = False
+        self._has_paused = threading.Event()
         self._device = sdl.AudioDevice(
             devicename=name,
             iscapture=False,
@@ -192,6 +199,7 @@ class SdlOut(_Out):
         if self._is_stopping:
             buffer[:] = 0
             device.pause(1)
+            self._has_paused.set()
         else:
             buffer[:] = self._pull(len(buffer))
 
@@ -207,21 +215,38 @@ class SdlOut(_Out):
             return
         # pygame pauses and closes without letting go of the interpreter, while a callback that holds the
         # device's lock may be waiting for it. So SDL is asked directly: ctypes lets go. Once it is paused
-        # there are no more callbacks, and closing is safe.
+        # there are no more callbacks, and closing is safe; one that never started has none.
         self._is_stopping = True
         pause = _sdl_pause()
-        if pause is None:
-            _LEFT_OPEN.append(device)
-        else:
+        if pause is not None:
             pause(device.deviceid, 1)
-            device.close()
+        elif self._render is not None:
+            _LEFT_OPEN.append((device, self._has_paused))
+            return
+        device.close()
 
 
-_LEFT_OPEN: list[Any] = []
-"""Devices that pause themselves at their next callback, where SDL can't be asked directly.
+_LEFT_OPEN: list[tuple[Any, threading.Event]] = []
+"""Devices that pause themselves at their next callback, and whether they have, where SDL can't be asked.
 
 They are closed before the next one is opened: many systems lend a device only once.
 """
+
+
+def _close_left_open() -> None:
+    """Close the devices that have paused themselves; one that never does stays open.
+
+    Closing waits for the driver's thread without letting go of the interpreter, so a callback that still
+    needs it would wait for ever. Hence only after the pause, and after time for that callback to return.
+    """
+    waiting = _LEFT_OPEN[:]
+    _LEFT_OPEN.clear()
+    for device, has_paused in waiting:
+        if has_paused.wait(LEFT_OPEN_S):
+            time.sleep(CALLBACK_END_S)
+            device.close()
+        else:
+            _LEFT_OPEN.append((device, has_paused))
 
 
 def _sdl_pause() -> Callable[[int, int], None] | None:

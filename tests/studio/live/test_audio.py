@@ -161,6 +161,27 @@ class TestSdl:
         assert played.wait(0.02)
         assert device.frame <= frames + 256
         assert audio._LEFT_OPEN
+        second = open_audio(None, RATE, 256)
+        assert isinstance(second, SdlOut)
+        assert not audio._LEFT_OPEN, "closed before the next one is opened"
+        second.stop()
+
+    def test_a_device_that_does_not_pause_is_not_closed_over_its_callback(
+        self, device: SdlOut, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        closed: list[str] = []
+
+        class Stuck:
+            def close(self) -> None:
+                closed.append("over its callback")
+
+        stuck = (Stuck(), threading.Event())
+        monkeypatch.setattr(audio, "LEFT_OPEN_S", 0.01)
+        monkeypatch.setattr(audio, "_LEFT_OPEN", [stuck])
+        device.stop()
+        open_audio(None, RATE, 256).stop()
+        assert audio._LEFT_OPEN == [stuck]
+        assert not closed
 
     def test_a_device_never_started_can_be_stopped(self, device: SdlOut) -> None:
         device.stop()
