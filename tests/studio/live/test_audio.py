@@ -180,7 +180,7 @@ class TestSdl:
         monkeypatch.setattr(audio, "_LEFT_OPEN", [stuck])
         device.stop()
         open_audio(None, RATE, 256).stop()
-        assert audio._LEFT_OPEN == [stuck]
+        assert [stuck] == audio._LEFT_OPEN
         assert not closed
 
     def test_a_device_never_started_can_be_stopped(self, device: SdlOut) -> None:
