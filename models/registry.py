@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 import assets
 from midi.errors import UserError
 from models.bundle import (
@@ -29,6 +27,7 @@ from models.bundle import (
     version_key,
     whole_folder,
 )
+from models.home import home
 from models.package import SUFFIX, pack, unpack
 
 POINTER = "current.json"
@@ -77,11 +76,7 @@ class BundleInfo:
 
 def user_folder() -> Path:
     """Folder of the user's bundles: below ``ANTIPHON_HOME`` where set, else the platform's data folder."""
-    chosen = os.environ.get("ANTIPHON_HOME", "").strip()
-    home = (
-        Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("antiphon", appauthor=False))
-    )
-    return home / "models"
+    return home() / "models"
 
 
 def shipped_folder() -> Path:

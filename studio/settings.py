@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import platformdirs
-
 from midi.errors import UserError
+from models.home import home
 
-APP_NAME = "antiphon"
+__all__ = ["SAMPLE_RATE_HZ", "cache_folder", "exports_folder", "home", "made_folder", "takes_folder"]
 
 SAMPLE_RATE_HZ = 48_000
 """Rate of everything that Antiphon renders: what MIDI musicians' interfaces run at."""
 
 
-def home() -> Path:
-    """The folder of the user's data: ``ANTIPHON_HOME`` where it is set, else the platform's."""
-    chosen = os.environ.get("ANTIPHON_HOME", "").strip()
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
-
-
 def takes_folder() -> Path:
     """Where recorded performances go unless a folder is named."""
     return home() / "takes"
+
+
+def exports_folder() -> Path:
+    """Where the window puts the files that it makes of takes."""
+    return home() / "exports"
 
 
 def cache_folder() -> Path:
