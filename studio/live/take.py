@@ -18,7 +18,7 @@ from midi.clock import TempoMap
 from midi.errors import UserError
 from midi.events import CLASS_PROGRAMS, DRUMS, INSTRUMENT_NAMES, N_INSTRUMENTS
 from midi.note import DRUM_CHANNEL, PPQ, Control, Note, NoteArray, Part, Score, TimeSignature
-from studio.live.messages import Actions, Input, SetMode, Sound, Steer, TempoMark, Voice
+from studio.live.messages import Actions, Input, Mode, Panic, SetMode, Sound, Steer, TempoMark, Voice
 
 TAKE_VERSION = 1
 TAKE_NAME = "take.jsonl"
@@ -39,6 +39,8 @@ class TakeHeader:
         bpm: Tempo at the start.
         metre: Numerator and denominator.
         version: Of the file's format.
+        parent: The take of which the partner tried again; empty for an own performance.
+        from_bar: Bar (from 1) from which it tried again; 0 for an own performance.
     """
 
     created: str = ""
@@ -48,6 +50,8 @@ class TakeHeader:
     bpm: float = 120.0
     metre: tuple[int, int] = (4, 4)
     version: int = TAKE_VERSION
+    parent: str = ""
+    from_bar: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,14 @@ class Take:
         sounds: Every note-on, note-off and controller, as given out.
         tempo: Where musical time started or changed its pace.
         is_torn: Whether the end was lost, as after a power cut.
+        changes: What was changed at the desk on the way, in order.
     """
 
     header: TakeHeader = field(default_factory=TakeHeader)
     sounds: tuple[Sound, ...] = ()
     tempo: tuple[TempoMark, ...] = ()
     is_torn: bool = False
+    changes: tuple[SetMode | Steer | Panic, ...] = ()
 
     def duration_s(self) -> float:
         """From the start of the score to the last sound."""
@@ -188,7 +194,7 @@ def load_take(path: Path) -> Take:
     for number, line in enumerate(lines, start=1):
         try:
             events.append(_event(line))
-        except (ValueError, TypeError, KeyError, RecursionError) as fault:
+        except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as fault:
             if number == 1:
                 raise UserError(f"{file} is not a take.", f"Takes are named {TAKE_NAME}.") from fault
             if number < len(lines):
@@ -213,7 +219,26 @@ def _event(line: bytes) -> dict[str, Any]:
         return {"kind": kind, "sound": _sound(values)}
     if kind not in _OTHER_KINDS:
         raise ValueError(kind)
-    return {"kind": kind}
+    change = _change(values)
+    return {"kind": kind} if change is None else {"kind": kind, "change": change}
+
+
+def _change(values: dict[str, Any]) -> SetMode | Steer | Panic | None:
+    """A change at the desk; None for one of a version that knows more. The sounds stand without it."""
+    try:
+        time_s, value = float(values["time_s"]), values.get("value")
+        if values["kind"] == "mode":
+            return SetMode(time_s, Mode(values["mode"]))
+        if values["kind"] == "panic":
+            return Panic(time_s)
+        numbers = tuple(int(number) for number in value) if isinstance(value, list) else value
+        return (
+            Steer(time_s, str(values["target"]), numbers)
+            if isinstance(numbers, tuple | int | float)
+            else None
+        )
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return None
 
 
 def _sound(values: dict[str, Any]) -> Sound:
@@ -243,6 +268,8 @@ def _header(values: dict[str, Any]) -> TakeHeader:
         bpm=bpm,
         metre=(top, bottom),
         version=int(values["version"]),
+        parent=str(values.get("parent", "")),
+        from_bar=int(values.get("from_bar", 0)),
     )
 
 
@@ -257,4 +284,5 @@ def _take(events: list[dict[str, Any]], file: Path, *, is_torn: bool) -> Take:
         tuple(event["sound"] for event in events if "sound" in event),
         tuple(event["mark"] for event in events if "mark" in event),
         is_torn,
+        tuple(event["change"] for event in events if "change" in event),
     )

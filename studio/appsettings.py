@@ -1,0 +1,122 @@
+"""What the window remembers between starts. Apart from ``settings`` because pydantic takes time to load."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from midi.errors import UserError
+from midi.events import N_INSTRUMENTS
+from studio import jsonfile, settings
+from studio.live.messages import Mode
+from studio.live.transport import MAX_BPM, MIN_BPM
+
+FILE_NAME = "settings.json"
+
+SILENCE_DB, LOUDEST_DB = -60.0, 6.0
+"""Range of a voice's volume, as ``SetVolume`` has it."""
+
+
+def _sensible_meter(meter: tuple[int, int]) -> tuple[int, int]:
+    if not (1 <= meter[0] <= 64 and meter[1] in {1, 2, 4, 8, 16, 32, 64}):
+        raise ValueError("no time signature")
+    return meter
+
+
+def _mode_that_exists(mode: str) -> str:
+    return Mode(mode).value
+
+
+Volume = Annotated[float, Field(ge=SILENCE_DB, le=LOUDEST_DB)]
+Pitch = Annotated[int, Field(ge=0, le=127)]
+Instrument = Annotated[int, Field(ge=0, lt=N_INSTRUMENTS)]
+
+
+class SteeringDefaults(jsonfile.Kept):
+    """How the partner is asked to play at the start; fields and ranges of ``Steering``."""
+
+    temperature: float = Field(0.9, ge=0.2, le=2.0)
+    top_p: float = Field(0.95, ge=0.05, le=1.0)
+    density: float = Field(0.0, ge=-2.0, le=2.0)
+    low_pitch: Pitch = 28
+    high_pitch: Pitch = 88
+    instruments: Annotated[tuple[Instrument, ...], Field(min_length=1)] = (0,)
+    hears_human: bool = True
+
+
+class AppSettings(jsonfile.Kept):
+    """The window's choices. Assignments are checked; keys of other versions are kept.
+
+    Attributes:
+        input_port: Port to play from; None for the first that turns up, ``none`` for none.
+        output_port: Port that the partner is sent to; None for none.
+        sound_device: Part of a sound device's name, ``default`` or ``none``.
+        model: Bundle name; None for the current partner, ``none`` for the rules.
+        mode: How the partner behaves.
+        tempo_bpm: Tempo, 20–400.
+        meter: Numerator and denominator.
+        is_metronome_on: Click along.
+        player_db: Volume of the player's keys, −60 (silence) to 6.
+        partner_db: Volume of the partner.
+        metronome_db: Volume of the clicks.
+        player_instrument: Instrument class of the player's keys.
+        steering: How the partner is asked to play.
+        ui_scale: Display pixels a logical pixel, 0.75–4; None takes the display's.
+        octave: Octave of the computer's lower row of keys, 0–8; 4 begins at middle C.
+        is_recording: Keep what is played as takes.
+        has_started: The first-start screen has been passed.
+    """
+
+    input_port: str | None = None
+    output_port: str | None = None
+    sound_device: str = "default"
+    model: str | None = None
+    mode: Annotated[str, AfterValidator(_mode_that_exists)] = Mode.ACCOMPANY.value
+    tempo_bpm: float = Field(120.0, ge=MIN_BPM, le=MAX_BPM)
+    meter: Annotated[tuple[int, int], AfterValidator(_sensible_meter)] = (4, 4)
+    is_metronome_on: bool = False
+    player_db: Volume = 0.0
+    partner_db: Volume = 0.0
+    metronome_db: Volume = 0.0
+    player_instrument: Instrument = 0
+    steering: SteeringDefaults = Field(default_factory=SteeringDefaults)
+    ui_scale: float | None = Field(None, ge=0.75, le=4.0)
+    octave: int = Field(4, ge=0, le=8)
+    is_recording: bool = True
+    has_started: bool = False
+
+
+def settings_file() -> Path:
+    """Where the settings are."""
+    return settings.home() / FILE_NAME
+
+
+def load_settings(path: Path | None = None) -> tuple[AppSettings, str]:
+    """The settings, and one sentence about a broken file; never raises.
+
+    What of a broken file makes sense is used; the file itself is set aside.
+
+    Args:
+        path: The file; None for the user's.
+    """
+    path = path or settings_file()
+    found, problem = jsonfile.read(path, AppSettings)
+    if not problem:
+        return found, ""
+    with suppress(UserError):
+        problem += f" It was set aside as {jsonfile.set_aside(path).name}; what made sense of it is used."
+    return found, problem
+
+
+def save_settings(values: AppSettings, path: Path | None = None) -> None:
+    """Write the settings, whole or not at all.
+
+    Raises:
+        UserError: They can't be written; the file before is still there.
+    """
+    path = path or settings_file()
+    settings.made_folder(path.parent)
+    jsonfile.write(path, values)
