@@ -20,6 +20,9 @@ class Steering:
     Attributes:
         temperature: Sampling temperature of all fields, 0.2–2; 1 is the model's own spread.
         top_p: Nucleus mass kept at every draw, 0–1.
+        follow: How closely the partner's pitches follow the player, 0–3: 0 is the model's own way, 1 counts
+            twice what hearing the player changes (see :mod:`models.sequence.guidance`). Above 0 every note
+            is read twice.
         density: Added to the log-odds of playing soon rather than later, −2–2; 0 is the model's own.
         low_pitch: Lowest pitch of the partner, 0–127 (drums are exempt).
         high_pitch: Highest pitch of the partner, 0–127.
@@ -29,6 +32,7 @@ class Steering:
 
     temperature: float = 0.9
     top_p: float = 0.95
+    follow: float = 1.0
     density: float = 0.0
     low_pitch: int = 28
     high_pitch: int = 88

@@ -41,6 +41,7 @@ from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.registry import find
 from models.sequence.decode import Mask, Reader, RowLogits, draw
+from models.sequence.guidance import Unheard, guided
 from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig
 from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering, planned_events
@@ -71,6 +72,7 @@ class _Draft:
     last: Rows
     bar_end: int
     human_instrument: int
+    is_guided: bool = False
     chord: int = 0
 
 
@@ -88,6 +90,7 @@ class Player:
         self.name = name
         self.passages = passages
         self._reader = Reader(self.model)
+        self._unheard = Unheard(self.model)
 
     @classmethod
     def load(cls, bundle: str | Path, device: str = "auto", threads: int = 1) -> Player:
@@ -121,21 +124,24 @@ class Player:
         fed = self._reader.rows_fed
         rng = np.random.default_rng([request.seed, request.number])
         context, tick = self._shorten(request.context, request.context_tick)
+        is_guided = request.steering.follow > 0 and bool((context[:, Field.ROLE] == Role.HUMAN).any())
         self._reader.read(context)
+        if is_guided:
+            self._unheard.read(context, tick)
         lines = request.grid.start_and_length(tick)
-        draft = _Draft(tick, context[-1], int(lines[0] + lines[1]), _human_instrument(context))
+        draft = _Draft(tick, context[-1], int(lines[0] + lines[1]), _human_instrument(context), is_guided)
         notes: list[PlannedNote] = []
         imagined: list[PlannedNote] = []
         while draft.bar_end < request.from_tick and self._reader.room > 0:
             row = np.zeros(len(Field), dtype=np.int16)
             row[Field.DELTA] = draft.bar_end - draft.tick
             self._bar(request, draft, row)
-            self._reader.append(row[None])
+            self._append(row, draft)
         while self._reader.room > 0 and request.steering.instruments:
             drawn = self._next(request, draft, rng)
             if drawn is None:
                 break
-            self._reader.append(drawn[None])
+            self._append(drawn, draft)
             note = _note(drawn, draft.tick, request)
             if drawn[Field.ROLE] == Role.PARTNER:
                 notes.append(note)
@@ -216,6 +222,12 @@ class Player:
             context[1, Field.DELTA] = 0
         return context, int(ticks[-1])
 
+    def _append(self, row: Rows, draft: _Draft) -> None:
+        """Read a row that was drawn; the draft stands behind it."""
+        self._reader.append(row[None])
+        if draft.is_guided:
+            self._unheard.append(row, draft.tick)
+
     def _next(self, request: PlanRequest, draft: _Draft, rng: np.random.Generator) -> Rows | None:
         """Draw one row and move the draft behind it; None when it would lie beyond the span."""
         steering = request.steering
@@ -268,7 +280,11 @@ class Player:
         if follows and draft.last[Field.INSTRUMENT] == row[Field.INSTRUMENT]:
             above = int(draft.last[Field.PITCH])
         allowed = _pitches(steering, role, int(row[Field.INSTRUMENT]), above)
-        row[Field.PITCH] = draw(logits.of(Field.PITCH), allowed, steering.temperature, steering.top_p, rng)
+        pitches = logits.of(Field.PITCH)
+        if draft.is_guided and role == Role.PARTNER and row[Field.INSTRUMENT] != DRUMS:
+            unheard = self._unheard.logits(row, draft.tick + int(row[Field.DELTA]), Field.PITCH)
+            pitches = guided(pitches, unheard, steering.follow)
+        row[Field.PITCH] = draw(pitches, allowed, steering.temperature, steering.top_p, rng)
         row[Field.DURATION] = OPEN_DURATION if role == Role.HUMAN else NO_DURATION
         if role == Role.PARTNER:
             durations = np.arange(FIELD_SIZES[Field.DURATION]) < OPEN_DURATION

@@ -215,6 +215,7 @@ POLICIES: dict[Mode, type[Policy]] = {Mode.ACCOMPANY: Accompany, Mode.RESPOND: R
 _STEERING_RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0.2, 2.0),
     "top_p": (0.05, 1.0),
+    "follow": (0.0, 3.0),
     "density": (-2.0, 2.0),
     "low_pitch": (0, 127),
     "high_pitch": (0, 127),

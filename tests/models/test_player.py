@@ -70,6 +70,7 @@ steerings = st.fixed_dictionaries(
         "temperature": st.floats(0.2, 2),
         "top_p": st.floats(0.2, 1),
         "density": st.floats(-2, 2),
+        "follow": st.sampled_from([0.0, 1.0, 3.0]),
         "low_pitch": st.integers(0, 127),
         "high_pitch": st.integers(0, 127),
         "instruments": st.lists(st.integers(0, DRUMS), min_size=1, max_size=4).map(tuple),
