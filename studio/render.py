@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
-import secrets
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +20,9 @@ from midi.files import score_to_bytes, write_bytes
 from midi.note import PPQ, Score, TimeSignature
 from studio.live.channels import Channels
 from studio.live.messages import Sound, Voice
+from studio.live.soundfiles import SoundWriter
 from studio.live.synth import Synth
-from studio.live.take import Take, load_take
+from studio.live.take import TAKE_NAME, Take, load_take
 from studio.pianoroll import EDGE_BEATS, Roll, RollNote, draw, name_chords
 from studio.settings import SAMPLE_RATE_HZ
 from studio.terminal import Progress
@@ -139,20 +141,9 @@ def write_audio(performance: Performance, out: Path, progress: Progress | None =
     """
     if performance.take.duration_s() > MAX_HOURS * 3600:
         raise UserError(f"A sound file holds {MAX_HOURS} hours, and this take is longer.", "Save it as MIDI.")
-    kind = out.suffix[1:].upper()
-    draft = out.with_name(f".{out.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        with soundfile.SoundFile(draft, "w", SAMPLE_RATE_HZ, 2, "PCM_16", format=kind) as file:
-            for block in audio_blocks(performance, progress):
-                file.write(block)
-        draft.replace(out)
-    except (OSError, soundfile.SoundFileError) as fault:
-        reason = getattr(fault, "strerror", None) or "the disk is full, or the folder can't be written to"
-        raise UserError(
-            f"{out} can't be written: {reason}.", "Free some space, or choose another folder."
-        ) from fault
-    finally:
-        draft.unlink(missing_ok=True)
+    with SoundWriter(out, SAMPLE_RATE_HZ, keeps_part=False) as file:
+        for block in audio_blocks(performance, progress):
+            file.write(block)
 
 
 def picture_bytes(performance: Performance) -> bytes:
@@ -181,13 +172,16 @@ def save(performance: Performance, out: Path, progress: Progress | None = None) 
         )
 
 
-def render(take: Path, out: Path, progress: Progress | None = None) -> dict[str, object]:
+def render(
+    take: Path, out: Path, progress: Progress | None = None, *, title: str | None = None
+) -> dict[str, object]:
     """Turn a recorded take into MIDI, WAV, FLAC or PNG.
 
     Args:
         take: The take's file, or the folder it is in.
         out: What to write, by the ending of its name.
         progress: Told how far it is.
+        title: First line of a picture; None takes the folder's name.
 
     Returns:
         ``take out seconds notes hanging_notes is_torn``.
@@ -203,7 +197,7 @@ def render(take: Path, out: Path, progress: Progress | None = None) -> dict[str,
     header = found.header
     model = f"  ·  {header.model}" if header.model else ""
     subtitle = f"{header.mode}  ·  {header.bpm:g} bpm  ·  seed {header.seed}{model}"
-    save(Performance(found, _title(take), subtitle), out, progress)
+    save(Performance(found, _title(take) if title is None else title, subtitle), out, progress)
     notes, n_hanging = heard_notes(found.sounds)
     return {
         "take": str(take),
@@ -213,6 +207,50 @@ def render(take: Path, out: Path, progress: Progress | None = None) -> dict[str,
         "hanging_notes": n_hanging,
         "is_torn": found.is_torn,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Rerendered:
+    """The sound of a take, made anew.
+
+    Attributes:
+        sha256: Digest of the samples: 16 bit, little-endian, left before right.
+        seconds: How long it is.
+        matches: Sound files beside the take, and whether each holds these very samples.
+    """
+
+    sha256: str
+    seconds: float
+    matches: tuple[tuple[str, bool], ...] = ()
+
+
+def render_again(take: Path, progress: Progress | None = None) -> Rerendered:
+    """Make a take's sound anew and compare it, bit for bit, with the sound files beside the take.
+
+    Raises:
+        UserError: The take can't be read, or there is no space for its sound.
+    """
+    performance = Performance(load_take(take))
+    file = take / TAKE_NAME if take.is_dir() else take
+    with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
+        fresh = Path(folder) / "again.wav"
+        write_audio(performance, fresh, progress)
+        digest, seconds = _samples_digest(fresh)
+    beside = [path for ending in (".wav", ".flac") if (path := file.with_suffix(ending)).is_file()]
+    matches = tuple((path.name, _samples_digest(path)[0] == digest) for path in beside)
+    return Rerendered(digest, seconds, matches)
+
+
+def _samples_digest(path: Path) -> tuple[str, float]:
+    """Digest of a sound file's samples as 16 bit, and its length in seconds; empty where it has none."""
+    digest = hashlib.sha256()
+    try:
+        with soundfile.SoundFile(path) as file:
+            for block in file.blocks(BLOCK_FRAMES, dtype="int16"):
+                digest.update(block.astype("<i2").tobytes())
+            return digest.hexdigest(), file.frames / file.samplerate
+    except (OSError, soundfile.SoundFileError):
+        return "", 0.0
 
 
 def _title(take: Path) -> str:

@@ -14,7 +14,8 @@ from midi.clock import ManualClock
 from midi.errors import UserError
 from studio.live import audio
 from studio.live.analysis import peak_frequency_hz
-from studio.live.audio import SdlOut, SilentOut, SoundWriter, list_devices, open_audio
+from studio.live.audio import SdlOut, SilentOut, list_devices, open_audio
+from studio.live.soundfiles import SoundWriter
 
 RATE = 48000
 
@@ -301,7 +302,7 @@ class TestSoundWriter:
         program = (
             "import resource, signal, sys, numpy as np\n"
             "from midi.errors import UserError\n"
-            "from studio.live.audio import SoundWriter\n"
+            "from studio.live.soundfiles import SoundWriter\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
             "writer = SoundWriter(sys.argv[1])\n"
