@@ -7,11 +7,18 @@ from typing import Literal
 from midi.events import CLASS_PROGRAMS, DRUMS
 from midi.note import DRUM_CHANNEL
 from studio.live.messages import Sound, Voice
-from studio.live.synth import Instrument, SynthEvent
+from studio.live.synth import CLICK_CHANNEL, PLAYER_DRUMS_CHANNEL, Instrument, SynthEvent
 
 PLAYER_CHANNEL = 0
 PARTNER_CHANNELS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15)
 METRONOME_CHANNEL = DRUM_CHANNEL
+
+SYNTH_CHANNELS = {
+    Voice.PLAYER: (PLAYER_CHANNEL, PLAYER_DRUMS_CHANNEL),
+    Voice.PARTNER: (*PARTNER_CHANNELS, DRUM_CHANNEL),
+    Voice.METRONOME: (CLICK_CHANNEL,),
+}
+"""Where each voice is in the built-in synth, which has drum kits enough for all three."""
 
 _KINDS: dict[str, Literal["on", "off", "control"]] = {"on": "on", "off": "off", "control": "control"}
 
@@ -25,11 +32,12 @@ class Channels:
 
     def __init__(self) -> None:
         self._of_class: dict[int, int] = {DRUMS: DRUM_CHANNEL}
+        self._player_class = 0
 
     def channel(self, sound: Sound) -> int:
-        """Channel 0–15 of a sound."""
+        """MIDI channel 0–15 of a sound."""
         if sound.voice is Voice.PLAYER:
-            return PLAYER_CHANNEL
+            return DRUM_CHANNEL if sound.instrument == DRUMS else PLAYER_CHANNEL
         if sound.voice is Voice.METRONOME:
             return METRONOME_CHANNEL
         if sound.instrument not in self._of_class:
@@ -42,6 +50,13 @@ class Channels:
         is_new = sound.voice is Voice.PARTNER and sound.instrument not in self._of_class
         channel = self.channel(sound)
         if is_new:
+            synth.set_program(channel, CLASS_PROGRAMS[sound.instrument])
+        if sound.voice is Voice.METRONOME:
+            channel = CLICK_CHANNEL
+        elif sound.voice is Voice.PLAYER and sound.instrument == DRUMS:
+            channel = PLAYER_DRUMS_CHANNEL
+        elif sound.voice is Voice.PLAYER and sound.instrument != self._player_class:
+            self._player_class = sound.instrument
             synth.set_program(channel, CLASS_PROGRAMS[sound.instrument])
         synth.schedule(
             SynthEvent(frame, _KINDS[sound.kind], channel, sound.pitch, sound.velocity, sound.note_id)

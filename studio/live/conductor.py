@@ -13,12 +13,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from midi.events import GRID_PER_BEAT, LONG_NOTE_TICKS, Events
+from midi.events import GRID_PER_BEAT, LONG_NOTE_TICKS, BarGrid, Events
 from midi.stream import EventStream
 from studio.live.config import ConductorConfig
 from studio.live.context import Context, HeardNote
+from studio.live.feel import FEEL_TARGETS
 from studio.live.keys import MAX_PRESSES_A_STEP, Keys
 from studio.live.messages import (
     Actions,
@@ -73,6 +75,7 @@ class Conductor:
         self._slack_s = 0.0
         self._transport = Transport().with_tempo(0.0, config.bpm)
         self._is_armed = True
+        self._next_bar_ticks: int | None = None
         self._mode = config.mode
         note_ids = itertools.count()
         self._keys = Keys(note_ids, config.player_instrument)
@@ -120,7 +123,7 @@ class Conductor:
             self._planning.move_frontier(moment)
             self._hear()
             self._planning.account(moment)
-            self._sounds += self._playback.due(self._now_s, moment.horizon_s, self._transport.seconds_at)
+            self._sounds += self._planning.give_out(moment)
             request = self._planning.request(moment)
         self._find_due()
         sounds = tuple(sorted(self._sounds, key=lambda sound: sound.time_s))
@@ -192,7 +195,18 @@ class Conductor:
             is_model_ready=self._planning.is_model_ready,
             plan_latency_s=book.latency_s,
             counts=self.counts,
+            steering=self._planning.steering,
+            feel=self._planning.shaping.feel,
+            is_armed=self._is_armed,
         )
+
+    def choose_instrument(self, instrument: int) -> None:
+        """Let the player's keys sound as another instrument class; keys already down keep theirs."""
+        self._keys.instrument = instrument
+
+    def choose_bars(self, bar_ticks: int) -> None:
+        """Bars of another length, from the next start of the transport on."""
+        self._next_bar_ticks = bar_ticks
 
     # One step.
 
@@ -242,6 +256,7 @@ class Conductor:
         at_s = self._key_time(item.time_s)
         self._new_keys += 1
         self._player_notes += 1
+        self._planning.shaping.hear(at_s, min(item.velocity, 127))
         if self._is_armed:
             self._start(at_s)
         if self._keys.get(item.pitch):
@@ -303,10 +318,20 @@ class Conductor:
         frontier = self._planning.book.frontier
         line, length = self._bar(frontier)
         resume = 0 if frontier == 0 else line + (length if line < frontier else 0)
+        self._regrid(resume)
         self._transport = self._transport.start(at_s, resume / GRID_PER_BEAT)
         self._is_armed = False
         self._enter(at_s)
         self._planning.set_mode(self._mode)
+
+    def _regrid(self, tick: int) -> None:
+        """Take up the time signature that was asked for, at a bar line."""
+        bar_ticks, self._next_bar_ticks = self._next_bar_ticks, None
+        if bar_ticks is not None and bar_ticks != self._bar(tick)[1]:
+            before = (change for change in self.config.grid.changes if change[0] < tick)
+            grid = BarGrid((*before, (tick, bar_ticks)))
+            self.config = replace(self.config, grid=grid)
+            self._planning.regrid(grid, tick)
 
     def _enter(self, at_s: float) -> None:
         self._mark(at_s)
@@ -347,6 +372,9 @@ class Conductor:
         self._planning.set_mode(item.mode)
 
     def _steer(self, item: Steer) -> None:
+        if item.target in FEEL_TARGETS:
+            self._planning.steer_feel(item.target, item.value, self._moment())
+            return
         steering = steer(self._planning.steering, item.target, item.value)
         self._planning.wants_plan |= steering != self._planning.steering
         self._planning.steering = steering

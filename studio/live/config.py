@@ -7,6 +7,7 @@ from typing import Literal
 
 from midi.events import BarGrid
 from models.sequence.plan import Steering
+from studio.live.feel import Feel
 from studio.live.messages import Mode
 
 
@@ -23,6 +24,7 @@ class ConductorConfig:
         dispatch_s: How long before its time a partner note is given out.
         mode: How the partner behaves.
         steering: How it is asked to play.
+        feel: How its notes are given out.
         seed: Requests derive theirs from it.
         starts_on_key: The first key press is beat 0; otherwise time runs from the first step.
         fallback: What is heard where no plan came in time: ``rules`` or ``silence``.
@@ -37,6 +39,7 @@ class ConductorConfig:
     dispatch_s: float = 0.03
     mode: Mode = Mode.ACCOMPANY
     steering: Steering = field(default_factory=Steering)
+    feel: Feel = field(default_factory=Feel)
     seed: int = 0
     starts_on_key: bool = True
     fallback: Literal["rules", "silence"] = "rules"

@@ -131,6 +131,14 @@ class Context:
         self._opening = (interplay, instruments[0] if len(instruments) == 1 else NO_INSTRUMENT)
         self.stream.reopen(*self._opening)
 
+    def regrid(self, grid: BarGrid, tick: int) -> None:
+        """Other bar lines from ``tick`` on; those already told beyond it are taken back."""
+        events, frontier, from_tick = self.stream.events(), self.stream.frontier_ticks, self.stream.from_tick
+        is_gone = (events["role"] == Role.BAR) & (events["ticks"] >= tick)
+        self.stream = EventStream(grid, from_tick, *self._opening)
+        self.stream.insert(events[~is_gone])
+        self.stream.frontier_ticks = max(from_tick, min(frontier, tick))
+
     def _insert(self, rows: list[tuple[int, ...]]) -> None:
         if rows:
             self.stream.insert(np.array(rows, dtype=EVENT_DTYPE))

@@ -17,23 +17,20 @@ from types import TracebackType
 from typing import Protocol
 
 from midi.clock import Clock
-from midi.follower import ClockFollower
-from midi.messages import InputQueue, Kind, MidiInput
+from midi.messages import InputQueue, MidiInput
 from midi.ports import PortEvent
 from midi.scheduler import Lateness
+from studio.live.hearing import CLOCK_KINDS, ClockInput, to_input
 from studio.live.messages import (
     Actions,
     ControllerMoved,
-    FollowClock,
     Input,
-    KeyDown,
-    KeyUp,
     ModelChanged,
     PlanArrived,
     SetPlaying,
     Snapshot,
     Sound,
-    SourceLost,
+    TempoMark,
 )
 from studio.live.meters import Meter, Percentiles
 from studio.live.metronome import Metronome
@@ -41,14 +38,13 @@ from studio.live.outputs import OpenNotes
 from studio.live.planner import ModelHealth, ModelState, Planner
 from studio.live.realtime import on_time
 
+__all__ = ["ClockInput", "Engine", "Meters", "Sink", "to_input"]
+
 STEP_S = 0.001
 """Pause of the loop: the most that a key waits before the conductor hears of it."""
 
 SNAPSHOT_INTERVAL_S = 0.050
-"""How often the engine's thread renews what displays may show."""
-
-FOLLOW_INTERVAL_S = 0.020
-"""How often the conductor is told the master's beat: as often as pulses come at 125 bpm."""
+"""How often the engine's thread renews what displays may show, unless told otherwise."""
 
 
 class ConductorLike(Protocol):
@@ -99,6 +95,14 @@ class Watcher(Protocol):
         ...
 
 
+class SoundSource(Protocol):
+    """Something beside the conductor that is heard."""
+
+    def due(self, now_s: float) -> list[Sound]:
+        """Sounds to be given out at ``now_s``, with their times."""
+        ...
+
+
 class VirtualPlayer(Protocol):
     """Something that plays in a person's place."""
 
@@ -130,61 +134,11 @@ class Meters:
     hanging_notes: int = 0
 
 
-def to_input(message: MidiInput) -> Input | None:
-    """What a MIDI message means to the conductor; channels do not matter. None for nothing."""
-    if message.kind is Kind.NOTE_ON:
-        return KeyDown(message.time_s, message.data1, message.data2, message.source)
-    if message.kind is Kind.NOTE_OFF:
-        return KeyUp(message.time_s, message.data1, message.source)
-    if message.kind is Kind.CONTROL:
-        return ControllerMoved(message.time_s, message.data1, message.data2, message.source)
-    if message.kind is Kind.SOURCE_LOST:
-        return SourceLost(message.time_s, message.source)
-    return None
-
-
-class ClockInput:
-    """A MIDI clock as inputs: the master's beat, start and stop. One thread only."""
-
-    def __init__(self) -> None:
-        self.follower = ClockFollower()
-        self._next_s = float("-inf")
-
-    def take(self, message: MidiInput) -> list[Input]:
-        """Feed one transport message."""
-        at_s, follower = message.time_s, self.follower
-        match message.kind:
-            case Kind.CLOCK:
-                follower.pulse(at_s)
-            case Kind.SONG_POSITION:
-                follower.song_position(message.value14)
-            case Kind.START:
-                follower.start(at_s)
-                return [SetPlaying(at_s, is_playing=True)]
-            case Kind.CONTINUE:
-                follower.resume(at_s)
-                return [SetPlaying(at_s, is_playing=True)]
-            case Kind.STOP:
-                follower.stop(at_s)
-                return [SetPlaying(at_s, is_playing=False)]
-        return []
-
-    def due(self, now_s: float) -> list[Input]:
-        """The master's beat, a few dozen times a second while it runs."""
-        bpm = self.follower.bpm
-        if now_s < self._next_s or bpm is None or not self.follower.running:
-            return []
-        self._next_s = now_s + FOLLOW_INTERVAL_S
-        return [FollowClock(now_s, self.follower.beat_at(now_s), bpm)]
-
-
-_CLOCK_KINDS = frozenset({Kind.CLOCK, Kind.START, Kind.CONTINUE, Kind.STOP, Kind.SONG_POSITION})
-
-
 class Engine:
     """Owns a performance from start to stop. Use as a context manager, or ``start`` and ``stop``.
 
-    ``send``, ``snapshot``, ``meters``, ``sentence`` and ``stop`` may be called from any thread.
+    ``send``, ``call``, ``snapshot``, ``meters``, ``sentence``, ``model_health`` and ``stop`` may be called
+    from any thread, what says so only inside ``call``.
 
     Args:
         conductor: Decides.
@@ -197,6 +151,8 @@ class Engine:
         watcher: Looks after ports that come and go.
         metronome: Clicks along.
         port_lateness: Asks the output scheduler how late it was.
+        controller: Sees what the player's controllers do first, and says what goes on to the conductor.
+        snapshot_s: How often the snapshot is renewed.
         closers: Called by ``stop`` in this order, each whatever the others do: devices, schedulers, ports.
     """
 
@@ -213,17 +169,22 @@ class Engine:
         watcher: Watcher | None = None,
         metronome: Metronome | None = None,
         port_lateness: Callable[[], Lateness | None] | None = None,
+        controller: Callable[[ControllerMoved], Sequence[Input]] | None = None,
+        snapshot_s: float = SNAPSHOT_INTERVAL_S,
         closers: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._conductor, self._planner, self._clock = conductor, planner, clock
         self._queue = queue if queue is not None else InputQueue()
         self._open_notes = OpenNotes()
         self._sinks: tuple[Sink, ...] = (*sinks, self._open_notes)
+        self._source: SoundSource | None = None
+        self._controller, self._snapshot_interval_s = controller, snapshot_s
         self._recorder, self._clock_input = recorder, clock_input
         self._player: VirtualPlayer | None = None
         self._watcher, self._metronome, self._port_lateness = watcher, metronome, port_lateness
-        self._closers = (*closers, planner.close)
+        self._closers = closers
         self._sent: deque[Input] = deque()
+        self._calls: deque[Callable[[], None]] = deque()
         self._asked_s: deque[tuple[int, float]] = deque(maxlen=64)
         self._plan_latency, self._lateness = Meter(), Meter()
         self._rows, self._compute_s = 0, 0.0
@@ -261,8 +222,44 @@ class Engine:
         """Pass an input to the next step; never waits."""
         self._sent.append(item)
 
+    def call(self, task: Callable[[], None]) -> None:
+        """Have something done on the loop's thread before the next step; never waits. It must be quick."""
+        self._calls.append(task)
+
+    def plug(self, sink: Sink) -> None:
+        """One more place for sounds, which hears what begins from now on. Inside ``call`` only."""
+        self._sinks = (sink, *self._sinks)
+
+    def unplug(self, sink: Sink) -> None:
+        """Silence a place for sounds and leave it out from now on. Inside ``call`` only."""
+        self._sinks = tuple(each for each in self._sinks if each is not sink)
+        self._attempt([sink.panic])
+
+    def sound(self, source: SoundSource | None) -> None:
+        """What is heard beside the conductor; None for nothing. Inside ``call`` only."""
+        self._source = source
+
+    def play(self, sounds: Sequence[Sound]) -> None:
+        """Give sounds to every sink. Inside ``call`` only."""
+        for sound in sounds:
+            for sink in self._sinks:
+                sink.play(sound)
+
+    def click(self, metronome: Metronome | None, *, mark: TempoMark | None = None) -> None:
+        """Another metronome, or none; ``mark`` is where musical time stands. Inside ``call`` only."""
+        self._metronome = metronome
+        if metronome is not None and mark is not None:
+            metronome.follow([mark])
+
+    def change_planner(self, planner: Planner, now_s: float) -> Planner:
+        """Plan with another model from now on; returns the one before, still open. Inside ``call`` only."""
+        before, self._planner = self._planner, planner
+        self._asked_s.clear()
+        self._sent.appendleft(ModelChanged(now_s, is_ready=False))
+        return before
+
     def snapshot(self) -> Snapshot:
-        """What the conductor showed last, at most ``SNAPSHOT_INTERVAL_S`` ago."""
+        """What the conductor showed last, at most ``snapshot_s`` ago."""
         return self._snapshot
 
     def meters(self) -> Meters:
@@ -290,24 +287,29 @@ class Engine:
 
     def step(self, now_s: float) -> Actions:
         """One turn: gather what has come in by ``now_s``, ask the conductor, send what it says."""
+        while self._calls:
+            self._calls.popleft()()
         inputs = self._gather(now_s)
         actions = self._conductor.step(now_s, inputs)
         self._carry_out(actions)
         self._click(now_s, inputs, actions)
-        if now_s - self._snapshot_s >= SNAPSHOT_INTERVAL_S:
+        if self._source is not None:
+            self.play(self._source.due(now_s))
+        if now_s - self._snapshot_s >= self._snapshot_interval_s:
             self._snapshot, self._snapshot_s = self._conductor.snapshot(now_s), now_s
         if self._recorder is not None and (inputs or actions.sounds or actions.tempo):
             self._recorder.record(now_s, inputs, actions)
         return actions
 
     def _gather(self, now_s: float) -> list[Input]:
-        found = self._planner.poll(now_s)
+        found = []
+        while self._sent:
+            found.append(self._sent.popleft())
+        found += self._planner.poll(now_s)
         for item in found:
             self._note_arrival(item)
         for message in self._queue.drain():
             found += self._translate(message)
-        while self._sent:
-            found.append(self._sent.popleft())
         if self._player is not None:
             found += self._player.due(now_s)
         if self._clock_input is not None:
@@ -318,9 +320,11 @@ class Engine:
         return found
 
     def _translate(self, message: MidiInput) -> list[Input]:
-        if message.kind in _CLOCK_KINDS:
+        if message.kind in CLOCK_KINDS:
             return self._clock_input.take(message) if self._clock_input is not None else []
         item = to_input(message)
+        if isinstance(item, ControllerMoved) and self._controller is not None:
+            return list(self._controller(item))
         return [] if item is None else [item]
 
     def _note_arrival(self, item: Input) -> None:
@@ -339,9 +343,7 @@ class Engine:
         if actions.is_panic:
             for sink in self._sinks:
                 sink.panic()
-        for sound in actions.sounds:
-            for sink in self._sinks:
-                sink.play(sound)
+        self.play(actions.sounds)
         if actions.request is not None:
             self._asked_s.append((actions.request.number, self._clock.now_s()))
             self._planner.submit(actions.request)
@@ -352,9 +354,7 @@ class Engine:
         if any(isinstance(item, SetPlaying) and not item.is_playing for item in inputs):
             self._metronome.stop()
         self._metronome.follow(actions.tempo)
-        for sound in self._metronome.due(now_s):
-            for sink in self._sinks:
-                sink.play(sound)
+        self.play(self._metronome.due(now_s))
 
     def start(self) -> None:
         """Begin to turn, on a thread of its own."""
@@ -416,5 +416,5 @@ class Engine:
             else:
                 self._silence()
             recorder = [self._recorder.close] if self._recorder is not None else []
-            self._attempt([*recorder, *self._closers])
+            self._attempt([*recorder, *self._closers, self._planner.close])
             atexit.unregister(self.stop)

@@ -23,6 +23,7 @@ class HeldKey:
     source: str
     note_id: int
     on_s: float
+    instrument: int = 0
     heard: HeardNote | None = None
 
 
@@ -34,12 +35,12 @@ class Keys:
 
     Args:
         note_ids: Where note ids come from, shared with the partner.
-        instrument: Instrument class of the player.
+        instrument: Instrument class of the player; it may be set at any time, for the keys pressed then.
     """
 
     def __init__(self, note_ids: Iterator[int], instrument: int = 0) -> None:
         self._note_ids = note_ids
-        self._instrument = instrument
+        self.instrument = instrument
         self._held: dict[int, HeldKey] = {}
         self._pedals: dict[str, float] = {}
 
@@ -56,16 +57,16 @@ class Keys:
 
     def press(self, pitch: int, velocity: int, source: str, time_s: float) -> tuple[HeldKey, Sound]:
         """A new key; release an old one of the same pitch before."""
-        key = HeldKey(pitch, velocity, source, next(self._note_ids), time_s)
+        key = HeldKey(pitch, velocity, source, next(self._note_ids), time_s, self.instrument)
         self._held[pitch] = key
-        sound = Sound(time_s, "on", Voice.PLAYER, pitch, velocity, key.note_id, self._instrument)
+        sound = Sound(time_s, "on", Voice.PLAYER, pitch, velocity, key.note_id, key.instrument)
         return key, sound
 
     def release(self, pitch: int, time_s: float) -> tuple[HeldKey, Sound]:
         """End a held key; the off never comes before its on."""
         key = self._held.pop(pitch)
         time_s = max(time_s, key.on_s)
-        return key, Sound(time_s, "off", Voice.PLAYER, pitch, 0, key.note_id, self._instrument)
+        return key, Sound(time_s, "off", Voice.PLAYER, pitch, 0, key.note_id, key.instrument)
 
     def of_source(self, source: str | None) -> tuple[int, ...]:
         """Pitches that a source holds; None for any source."""
@@ -78,7 +79,7 @@ class Keys:
                 self._pedals[source] = time_s
             else:
                 self._pedals.pop(source, None)
-        return Sound(time_s, "control", Voice.PLAYER, number, value, instrument=self._instrument)
+        return Sound(time_s, "control", Voice.PLAYER, number, value, instrument=self.instrument)
 
     def lift_pedals(self, source: str | None, time_s: float) -> list[Sound]:
         """Lift the sustain pedal if a source holds it and no other does; None for every source."""
@@ -87,4 +88,4 @@ class Keys:
         if not mine or self._pedals:
             return []
         at_s = max(time_s, pressed_s)
-        return [Sound(at_s, "control", Voice.PLAYER, _SUSTAIN, 0, instrument=self._instrument)]
+        return [Sound(at_s, "control", Voice.PLAYER, _SUSTAIN, 0, instrument=self.instrument)]

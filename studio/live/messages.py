@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from models.sequence.plan import Plan, PlannedNote, PlanRequest
+from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering
+from studio.live.feel import Feel
 
 
 class Mode(StrEnum):
@@ -98,7 +99,7 @@ class SetMode:
 
 @dataclass(frozen=True, slots=True)
 class Steer:
-    """Change one steering value: a field name of ``Steering`` and its new value."""
+    """Change one steering value: a field name of ``Steering`` or ``Feel`` and its new value."""
 
     time_s: float
     target: str
@@ -127,6 +128,9 @@ Input = (
 
 
 # Outputs.
+
+FIRST_FIXED_ID = 1 << 40
+"""Sounds with ids from here on (clicks, takes played back) have times fixed long before, whoever plays them."""
 
 
 class Voice(StrEnum):
@@ -215,7 +219,10 @@ class LiveCounts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a display may show; ticks are grid ticks (24 a beat) since the transport started."""
+    """What a display may show; ticks are grid ticks (24 a beat) since the transport started.
+
+    ``is_armed`` says that the transport stands and the next key starts it.
+    """
 
     time_s: float
     is_playing: bool
@@ -232,3 +239,6 @@ class Snapshot:
     is_model_ready: bool
     plan_latency_s: float
     counts: LiveCounts
+    steering: Steering = field(default_factory=Steering)
+    feel: Feel = field(default_factory=Feel)
+    is_armed: bool = False

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from midi.events import GRID_PER_BEAT, BarGrid
-from studio.live.messages import Sound, TempoMark, Voice
+from studio.live.messages import FIRST_FIXED_ID, Sound, TempoMark, Voice
 
 HIGH_BLOCK, LOW_BLOCK = 76, 77
 """General MIDI percussion keys of the two wood blocks: the first beat of a bar, and the others."""
@@ -15,8 +15,6 @@ AHEAD_S = 0.060
 """Clicks are given out this long before their time, so that they start at their very frame."""
 
 CLICK_S = 0.050
-FIRST_ID = 1 << 40
-"""Ids of clicks begin here, far above those of notes."""
 
 
 class Metronome:
@@ -63,7 +61,7 @@ class Metronome:
 
     def _click(self, at_s: float, *, is_first: bool) -> list[Sound]:
         self._n_clicks += 1
-        pitch, note_id = (HIGH_BLOCK if is_first else LOW_BLOCK), FIRST_ID + self._n_clicks
+        pitch, note_id = (HIGH_BLOCK if is_first else LOW_BLOCK), FIRST_FIXED_ID + self._n_clicks
         velocity = 100 if is_first else 75
         return [
             Sound(at_s, "on", Voice.METRONOME, pitch, velocity, note_id),

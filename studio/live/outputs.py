@@ -9,8 +9,8 @@ from midi.events import CLASS_PROGRAMS
 from midi.messages import Kind, Message, control
 from midi.note import DRUM_CHANNEL
 from midi.scheduler import OutputScheduler
-from studio.live.channels import Channels
-from studio.live.messages import Sound, Voice
+from studio.live.channels import SYNTH_CHANNELS, Channels
+from studio.live.messages import FIRST_FIXED_ID, Sound, Voice
 from studio.live.synth import Instrument, SynthEvent
 
 SLEW = 0.02
@@ -18,6 +18,10 @@ SLEW = 0.02
 
 LARGEST_DRIFT_S = 0.050
 """An error beyond this is no jitter: the device stood still, and the frame clock starts afresh."""
+
+
+SILENCE_DB = -60.0
+"""Volumes from here down are silence."""
 
 
 class FrameClock:
@@ -68,8 +72,15 @@ class SynthOutput:
     def play(self, sound: Sound) -> None:
         """Have a sound played."""
         # A frame in the past means the start of the next block.
-        frame = 0 if sound.voice is Voice.PLAYER else self._frame_at(sound.time_s)
+        is_pressed = sound.voice is Voice.PLAYER and sound.note_id < FIRST_FIXED_ID
+        frame = 0 if is_pressed else self._frame_at(sound.time_s)
         self._channels.schedule(sound, self._synth, frame or 0)
+
+    def set_volume(self, voice: Voice, gain_db: float) -> None:
+        """How loud a voice is, with what it has sounding: dB beside its own loudness, −60 is silence."""
+        gain = 0.0 if gain_db <= SILENCE_DB else 10.0 ** (gain_db / 20.0)
+        for channel in SYNTH_CHANNELS[voice]:
+            self._synth.schedule(SynthEvent(0, "gain", channel, gain=gain))
 
     def panic(self) -> None:
         """Silence within some milliseconds; what waits is forgotten."""
@@ -79,7 +90,10 @@ class SynthOutput:
 class PortOutput:
     """The partner's sounds to a MIDI port, every instrument on a channel and with a program of its own.
 
-    The player's own notes stay out: who plays into a DAW has them there already.
+    The player's own notes stay out: who plays into a DAW has them there already. Takes played back are whole.
+
+    Attributes:
+        active_s: Time of the latest sound; minus infinity before the first.
     """
 
     def __init__(self, scheduler: OutputScheduler, *, sends_metronome: bool = False) -> None:
@@ -87,12 +101,15 @@ class PortOutput:
         self._sends_metronome = sends_metronome
         self._channels = Channels()
         self._programs: dict[int, int] = {}
+        self.active_s = float("-inf")
 
     def play(self, sound: Sound) -> None:
         """Send a sound at its time."""
-        if sound.voice is Voice.PLAYER or (sound.voice is Voice.METRONOME and not self._sends_metronome):
+        is_pressed = sound.voice is Voice.PLAYER and sound.note_id < FIRST_FIXED_ID
+        if is_pressed or (sound.voice is Voice.METRONOME and not self._sends_metronome):
             return
         channel = self._channels.channel(sound)
+        self.active_s = sound.time_s
         if sound.kind == "off":
             self._scheduler.note_off(sound.time_s, sound.note_id)
         elif sound.kind == "control":

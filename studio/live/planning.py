@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from midi.events import GRID_PER_BEAT
+from midi.events import GRID_PER_BEAT, BarGrid
 from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering
 from studio.live.config import ConductorConfig
 from studio.live.context import Context, HeardNote
 from studio.live.fallback import rule_notes
+from studio.live.feel import Shaping
 from studio.live.messages import Mode, Sound
 from studio.live.partner import FOREVER, POLICIES, Policy, Span
 from studio.live.planbook import PlanBook
@@ -60,6 +61,7 @@ class Planning:
 
     Attributes:
         steering: How the partner is asked to play.
+        shaping: How its notes are given out.
         wants_plan: Something was heard or changed: ask at the end of this step.
         is_model_ready: Whether requests are answered.
         plan_steps: 16ths at which a plan was needed.
@@ -74,6 +76,7 @@ class Planning:
         self.playback = playback
         self.book = PlanBook()
         self.steering: Steering = config.steering
+        self.shaping = Shaping(config.feel)
         self.wants_plan = False
         self.is_model_ready = False
         self.plan_steps = self.planned_steps = self.late_notes = self.stale_plans = 0
@@ -189,7 +192,7 @@ class Planning:
             until_tick=from_tick + self._lookahead(),
             human_from_tick=math.ceil(moment.ticks - _EPS),
             grid=self.config.grid,
-            steering=self.steering,
+            steering=self.shaping.placed(self.steering),
             seed=_seed(self.config.seed, self._number),
         )
         book.requested(request, moment.now_s)
@@ -197,9 +200,26 @@ class Planning:
 
     def deadline_s(self, moment: Moment) -> float:
         """When the next sound or 16th falls due."""
-        tick = self._next_step * STEP_TICKS
-        sound = self.playback.next_tick()
-        return moment.transport.seconds_at(tick if sound is None else min(sound, tick)) - moment.horizon_s
+        step_s = moment.transport.seconds_at(self._next_step * STEP_TICKS)
+        tick = self.playback.next_tick()
+        sound_s = math.inf if tick is None else self.shaping.timing(moment.transport.seconds_at)(tick)
+        return min(step_s, sound_s) - moment.horizon_s
+
+    def give_out(self, moment: Moment) -> list[Sound]:
+        """Sounds that fall due up to the dispatch horizon, with the feel that is asked for."""
+        timing = self.shaping.timing(moment.transport.seconds_at)
+        return self.shaping.shape(self.playback.due(moment.now_s, moment.horizon_s, timing))
+
+    def steer_feel(self, target: str, value: object, moment: Moment) -> None:
+        """Change how notes are given out; another register is another plan."""
+        before = self.shaping.feel.register
+        self.shaping.steer(target, value, moment.horizon_ticks)
+        self.wants_plan |= self.shaping.feel.register != before
+
+    def regrid(self, grid: BarGrid, tick: int) -> None:
+        """Other bar lines from ``tick`` on, where nothing is settled yet."""
+        self.config = replace(self.config, grid=grid)
+        self.context.regrid(grid, tick)
 
     def renewal_s(self, moment: Moment) -> float:
         """When the plan must be renewed if nothing is heard before; infinity when that is not in sight."""
@@ -260,7 +280,8 @@ class Planning:
         if self.config.fallback == "rules" and self.policy.plays_without_model and not is_over:
             heard = self.context.heard_events(_HEARD_FOR_RULES)
             until = self.book.gap_end(self.book.frontier, end)
-            notes = rule_notes(heard, self.config.grid, self.book.frontier, until, self.steering)
+            steering = self.shaping.placed(self.steering)
+            notes = rule_notes(heard, self.config.grid, self.book.frontier, until, steering)
         self._settle(end, notes)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from midi.clock import Clock
 from studio.live.audio import NO_DEVICE, AudioOut, open_audio
@@ -12,6 +14,11 @@ from studio.live.outputs import SynthOutput
 from studio.live.realtime import AUDIO_PRIORITY, ask_for_real_time
 from studio.live.synth import Audio, Synth
 from studio.settings import SAMPLE_RATE_HZ
+
+SILENT_PEAK_DB = -120.0
+
+PEAK_FALL_S = 0.3
+"""Time in which the peak meter falls by 20 dB after a peak, by eye."""
 
 FADE_S = 0.010
 """A panic is inaudible after this (the synth fades within 5 ms)."""
@@ -32,6 +39,18 @@ class Sound:
     name: str
     sentence: str = ""
     device: AudioOut | None = None
+    meter: _Prompt | None = field(default=None, repr=False)
+
+    @property
+    def peak_db(self) -> float:
+        """Loudest sample of the last moment, dB of full scale; −120 for silence."""
+        peak = self.meter.peak if self.meter is not None else 0.0
+        return max(SILENT_PEAK_DB, 20.0 * float(np.log10(max(peak, 1e-9))))
+
+    def prepare(self, program: int) -> None:
+        """Make an instrument's tables before it is played (some 50 ms of work)."""
+        if self.meter is not None:
+            self.meter.synth.prepare(program)
 
     @property
     def underruns(self) -> int:
@@ -49,14 +68,18 @@ class _Prompt:
     """Renders, after the device's thread has asked for real-time priority with its first block."""
 
     def __init__(self, synth: Synth) -> None:
-        self._synth = synth
+        self.synth = synth
+        self.peak = 0.0
         self._has_asked = False
 
     def render(self, n_frames: int) -> Audio:
         if not self._has_asked:
             self._has_asked = True
             ask_for_real_time(AUDIO_PRIORITY)
-        return self._synth.render(n_frames)
+        block = self.synth.render(n_frames)
+        fallen = self.peak * 10.0 ** (-n_frames / self.synth.rate_hz / PEAK_FALL_S)
+        self.peak = max(fallen, float(np.abs(block).max(initial=0.0)))
+        return block
 
 
 def open_sound(device: str, clock: Clock) -> Sound:
@@ -68,5 +91,7 @@ def open_sound(device: str, clock: Clock) -> Sound:
         is_asked = device.strip().casefold() == NO_DEVICE
         return Sound((), NO_DEVICE, "" if is_asked else f"{out.reason} The performance is silent.")
     synth = Synth(out.rate_hz)
-    out.start(_Prompt(synth).render)
-    return Sound((SynthOutput(synth, out.frame_at),), f"{out.name}, {out.rate_hz / 1000:g} kHz", "", out)
+    prompt = _Prompt(synth)
+    out.start(prompt.render)
+    name = f"{out.name}, {out.rate_hz / 1000:g} kHz"
+    return Sound((SynthOutput(synth, out.frame_at),), name, "", out, prompt)

@@ -25,6 +25,12 @@ Audio = NDArray[np.float32]
 
 VOLUME, PAN, EXPRESSION, PEDAL = 7, 10, 11, 64
 ALL_SOUND_OFF, RESET_CONTROLLERS, ALL_NOTES_OFF = 120, 121, 123
+CLICK_CHANNEL, PLAYER_DRUMS_CHANNEL = 16, 17
+"""Drum kits beyond MIDI's channels, so that clicks and the player's drums have volumes of their own."""
+
+DRUM_CHANNELS = frozenset({DRUM_CHANNEL, CLICK_CHANNEL, PLAYER_DRUMS_CHANNEL})
+_N_CHANNELS = 18
+
 _GAIN_CONTROLS = (VOLUME, PAN, EXPRESSION, RESET_CONTROLLERS)
 
 CONTROL_GRID = 32
@@ -41,19 +47,25 @@ class SynthEvent:
     Attributes:
         frame: Frames since the synth started; an event in the past plays at the next block's start.
         kind: ``on``, ``off``, ``control`` or ``panic`` (all channels, whatever is queued included).
-        channel: 0–15; it selects the instrument, 9 is the drum kit.
+        channel: 0–15, where 9 is the drum kit, or one more drum kit of :data:`DRUM_CHANNELS`.
         pitch: 0–127, or the controller number.
         velocity: 1–127 (an ``on`` with 0 is an ``off``), or the controller value.
         note_id: Matches an ``off`` to its ``on``, so an old off never cuts a re-struck note. -1 means
             "by channel and pitch".
+        gain: Of a ``gain``: factor on everything of the channel, beside its controllers.
     """
 
     frame: int
-    kind: Literal["on", "off", "control", "panic"]
+    kind: Literal["on", "off", "control", "panic", "gain"]
     channel: int = 0
     pitch: int = 0
     velocity: int = 0
     note_id: int = -1
+    gain: float = 1.0
+
+
+def _changes_gain(event: SynthEvent) -> bool:
+    return event.kind == "gain" or (event.kind == "control" and event.pitch in _GAIN_CONTROLS)
 
 
 class Instrument(Protocol):
@@ -89,12 +101,13 @@ class _Channel:
     volume: int = 100
     pan: int = 64
     expression: int = 127
+    trim: float = 1.0
     pedal: bool = False
     moving: bool = False
 
     def target(self) -> NDArray[np.float64]:
         """Gain asked for: squares of volume and expression (General MIDI 2), 1 at volume 100."""
-        level = (self.volume / 100) ** 2 * (self.expression / 127) ** 2
+        level = self.trim * (self.volume / 100) ** 2 * (self.expression / 127) ** 2
         angle = np.clip((self.pan - 1) / 126, 0, 1) * np.pi / 2
         return np.asarray(level * np.sqrt(2) * np.array([np.cos(angle), np.sin(angle)]))
 
@@ -136,7 +149,7 @@ class Synth:
         self._order = 0
         self._bank = VoiceBank(rate_hz, max_voices)
         self._hits: list[_Hit] = []
-        self._channels = [_Channel(PIANO, np.ones(2)) for _ in range(16)]
+        self._channels = [_Channel(PIANO, np.ones(2)) for _ in range(_N_CHANNELS)]
         for channel in self._channels:
             channel.gain = channel.target()
         self._reverb = Reverb(rate_hz, seed)
@@ -200,7 +213,7 @@ class Synth:
         while self._inbox:
             event = self._inbox.popleft()
             frame = max(event.frame, first_frame)
-            if event.kind == "control" and event.pitch in _GAIN_CONTROLS:
+            if _changes_gain(event):
                 frame = -(-frame // CONTROL_GRID) * CONTROL_GRID
             if frame != event.frame:
                 event = replace(event, frame=frame)
@@ -212,8 +225,7 @@ class Synth:
         events: list[SynthEvent] = []
         while self._queue and self._queue[0][0] < self.frame + n:
             frame, _, event = self._queue[0]
-            gain_change = event.kind == "control" and event.pitch in _GAIN_CONTROLS
-            if gain_change and frame > self.frame:
+            if _changes_gain(event) and frame > self.frame:
                 n = frame - self.frame
                 break
             heappop(self._queue)
@@ -236,9 +248,12 @@ class Synth:
                 channel.pedal = False
         elif event.kind == "control":
             self._control(event.channel & 15, event.pitch, event.velocity, frame)
+        elif event.kind == "gain":
+            channel = self._channels[event.channel]
+            channel.trim, channel.moving = event.gain, True
         elif event.kind == "off" or event.velocity <= 0:
             self._let_go(event, frame)
-        elif event.channel & 15 == DRUM_CHANNEL:
+        elif event.channel in DRUM_CHANNELS:
             self._strike_drum(event, frame)
         else:
             self._strike(event, frame)
@@ -269,7 +284,7 @@ class Synth:
         angle = (drum.pan + 1) * np.pi / 4
         loud = (min(event.velocity, 127) / 127) ** 1.5
         gain = loud * np.sqrt(2) * np.array([np.cos(angle), np.sin(angle)])
-        self._add_hit(_Hit(drum.wave, frame, DRUM_CHANNEL, gain, drum.send, drum.choke, is_drum=True))
+        self._add_hit(_Hit(drum.wave, frame, event.channel, gain, drum.send, drum.choke, is_drum=True))
 
     def _add_hit(self, hit: _Hit) -> None:
         """Play a wave; beyond the limit the oldest fades."""
