@@ -1,0 +1,1 @@
+"""Parts of the Play screen: score, keyboard, transport, steering, picture and status."""

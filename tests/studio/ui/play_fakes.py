@@ -1,0 +1,85 @@
+"""A stand-in for the window around the Play screen's parts."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+from dataclasses import dataclass, field, replace
+
+import pygame
+
+from studio.live.deskview import Command, DeskView, RollNote
+from studio.live.messages import Snapshot, Voice
+from studio.ui.paint import Painter
+from studio.ui.play.demo import idle_view
+from studio.ui.theme import Theme
+from studio.ui.widget import Pointer, Widget
+
+
+@dataclass
+class FakeUi:
+    """Keeps what widgets ask for; its clock and view are set by hand."""
+
+    theme: Theme = field(default_factory=Theme)
+    now_s: float = 0.0
+    view: DeskView = field(default_factory=idle_view)
+    sent: list[Command] = field(default_factory=list)
+    toasts: list[str] = field(default_factory=list)
+    captured: Widget | None = None
+    popped: Widget | None = None
+    focused: Widget | None = None
+
+    def do(self, command: Command) -> None:
+        self.sent.append(command)
+
+    def toast(self, sentence: str, hint: str = "", *, is_fault: bool = False) -> None:  # noqa: ARG002
+        self.toasts.append(sentence)
+
+    def go(self, screen: str) -> None:
+        self.toasts.append(screen)
+
+    def popup(self, widget: Widget | None) -> None:
+        self.popped = widget
+
+    def focus(self, widget: Widget | None) -> None:
+        self.focused = widget
+
+    def is_focused(self, widget: Widget) -> bool:
+        return self.focused is widget
+
+    def is_hovered(self, widget: Widget) -> bool:  # noqa: ARG002
+        return False
+
+    def capture(self, widget: Widget | None) -> None:
+        self.captured = widget
+
+
+def playing(beat: float, *, time_s: float = 0.0, bpm: float = 120.0, **fields: object) -> Snapshot:
+    """A running transport."""
+    base = replace(idle_view().snapshot, is_playing=True, beat=beat, time_s=time_s, bpm=bpm)
+    return replace(base, **fields)  # type: ignore[arg-type]
+
+
+def roll_note(pitch: int, onset_ticks: int, end_ticks: int | None, **fields: object) -> RollNote:
+    """A piano note of the player."""
+    base = RollNote(Voice.PLAYER, pitch, 100, 0, onset_ticks, end_ticks)
+    return replace(base, **fields)  # type: ignore[arg-type]
+
+
+def drawn(widget: Widget, ui: FakeUi, size: tuple[int, int]) -> pygame.Surface:
+    """The widget, placed at the corner of a surface and drawn with everything below it."""
+    surface = pygame.Surface(size)
+    if widget.rect.size != size:
+        widget.place(pygame.Rect((0, 0), size))
+    for part in widget.walk():
+        part.look(ui.view)
+    for part in widget.walk():
+        part.draw(Painter(surface, ui.theme))
+    return surface
+
+
+def at(kind: str, x: float, y: float, **fields: object) -> Pointer:
+    """The mouse at a place."""
+    return Pointer(kind, round(x), round(y), **fields)  # type: ignore[arg-type]
