@@ -1,0 +1,1 @@
+"""Pictures: generator, critics, corpus, training and the player."""
