@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 W = TypeVar("W", bound="Widget")
 
+Action = Callable[[], None]
+"""What a control does when it is used."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
@@ -89,7 +92,10 @@ class Ui(Protocol):
         ...
 
     def popup(self, widget: Widget | None) -> None:
-        """Put a widget over everything (a menu, a dialog), or take it away."""
+        """Put a widget over everything, above any other popup; None takes the topmost away.
+
+        Its ``rect`` is set before. See :class:`studio.ui.overlays.Overlay` for what it may decide.
+        """
         ...
 
     def focus(self, widget: Widget | None) -> None:
@@ -106,6 +112,24 @@ class Ui(Protocol):
 
     def capture(self, widget: Widget | None) -> None:
         """Send every pointer event to one widget until released: dragging."""
+        ...
+
+    @property
+    def shows_focus(self) -> bool:
+        """Whether the keyboard was used last, so that the focused widget carries a ring."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the window, display pixels; popups stay within."""
+        ...
+
+    def wake(self, after_s: float = 0.0) -> None:
+        """Have a frame drawn after this long at the latest: for what moves by itself. Call it each frame."""
+        ...
+
+    def remember(self, what: str, undo: Action, redo: Action) -> None:
+        """Something was done that can be taken back; ``what`` completes "Undo …"."""
         ...
 
 
@@ -126,9 +150,12 @@ class Widget:
         is_enabled: Answers events; a disabled control is drawn faintly.
         takes_focus: Reached by the tab key.
         is_dirty: Of panels: to be drawn in the next frame.
+        is_below_dirty: A panel somewhere below is dirty.
+        clips: Nothing below is drawn outside of ``rect``.
     """
 
     takes_focus = False
+    clips = False
 
     def __init__(self, ui: Ui, name: str) -> None:
         self.ui = ui
@@ -140,6 +167,7 @@ class Widget:
         self.is_visible = True
         self.is_enabled = True
         self.is_dirty = True
+        self.is_below_dirty = False
 
     def add(self, child: W) -> W:
         """Take a child in; returns it."""
@@ -176,6 +204,9 @@ class Widget:
         while widget.parent is not None and not widget.is_panel:
             widget = widget.parent
         widget.is_dirty = True
+        while widget.parent is not None and not widget.parent.is_below_dirty:
+            widget = widget.parent
+            widget.is_below_dirty = True
 
     is_panel = False
     """Whether this widget is a unit of redrawing: it fills its whole ``rect`` when drawn."""
@@ -210,7 +241,3 @@ class Widget:
             if found is not None:
                 return found
         return self
-
-
-Action = Callable[[], None]
-"""What a control does when it is used."""

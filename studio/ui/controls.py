@@ -1,0 +1,508 @@
+"""Controls that are pressed: buttons, switches, segments; and the panels and labels around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import pygame
+
+from studio.ui.layout import columns
+from studio.ui.paint import Align, Painter, Weight, text_width
+from studio.ui.theme import (
+    EDGE,
+    GROUND,
+    HOVER,
+    INK,
+    INK_FAINT,
+    INK_SOFT,
+    PANEL,
+    PLAYER,
+    RADIUS_PX,
+    RAISED,
+    Color,
+    mixed,
+)
+from studio.ui.widget import Action, Key, Pointer, Ui, Widget
+
+T = TypeVar("T")
+
+ContextMenu = Callable[[int, int], None]
+"""Called with the place of a right click, display pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of several things to choose from.
+
+    Attributes:
+        value: What the program calls it.
+        text: What a person reads.
+        detail: Said more softly beside it.
+        icon: Before it.
+        is_enabled: It can be chosen.
+    """
+
+    value: str
+    text: str
+    detail: str = ""
+    icon: str = ""
+    is_enabled: bool = True
+
+
+def as_options(options: Sequence[str | Option]) -> tuple[Option, ...]:
+    """Plain words are options that are called what they read."""
+    return tuple(Option(each, each) if isinstance(each, str) else each for each in options)
+
+
+class Panel(Widget):
+    """A ground for other widgets and the unit of redrawing.
+
+    Args:
+        ui: The program around it.
+        name: Its name.
+        title: Small words at the top left; empty for none.
+        color: Its ground.
+        radius_px: Rounding; the corners show ``behind``.
+        behind: What is around it.
+    """
+
+    is_panel = True
+
+    def __init__(
+        self, ui: Ui, name: str, *, title: str = "", color: Color = PANEL, radius_px: float = 0,
+        behind: Color = GROUND,
+    ) -> None:  # fmt: skip
+        super().__init__(ui, name)
+        self.title, self.color, self.radius_px, self.behind = title, color, radius_px, behind
+
+    def draw(self, painter: Painter) -> None:
+        """Fill the ground and write the title."""
+        if self.radius_px:
+            painter.fill(self.rect, self.behind)
+        painter.box(self.rect, self.color, radius_px=self.radius_px)
+        if self.title:
+            margin = painter.px(16)
+            row = pygame.Rect(
+                self.rect.left + margin,
+                self.rect.top + painter.px(12),
+                self.rect.width - 2 * margin,
+                painter.px(20),
+            )
+            painter.text(self.title, row, size="small", color=INK_SOFT, weight="medium")
+
+
+class Label(Widget):
+    """A line of text, or a paragraph.
+
+    Args:
+        ui: The program around it.
+        name: Its name.
+        text: What it says; change it by ``say``.
+        size: Role of the type (:data:`studio.ui.theme.TEXT_SIZES_PX`).
+        color: Ink.
+        weight: Weight.
+        align: Where it stands in its box.
+        wraps: Break it into lines from the top.
+    """
+
+    def __init__(
+        self, ui: Ui, name: str, text: str = "", *, size: str = "body", color: Color = INK,
+        weight: Weight = "regular", align: Align = "left", wraps: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(ui, name)
+        self.text, self.size, self.color, self.weight = text, size, color, weight
+        self.align: Align = align
+        self.wraps = wraps
+
+    def say(self, text: str, color: Color | None = None) -> None:
+        """Another text; drawn again only when it differs."""
+        if (text, color or self.color) != (self.text, self.color):
+            self.text, self.color = text, color or self.color
+            self.mark()
+
+    def draw(self, painter: Painter) -> None:
+        """Write it."""
+        if self.wraps:
+            painter.paragraph(
+                self.text, self.rect, size=self.size, color=self.color, weight=self.weight, align=self.align
+            )
+        else:
+            painter.text(
+                self.text, self.rect, size=self.size, color=self.color, weight=self.weight, align=self.align
+            )
+
+
+class Control(Widget):
+    """What can be pressed: by the pointer, by Enter, and by the space bar while the focus ring is shown.
+
+    Attributes:
+        is_pressed: The pointer holds it down.
+        on_context: What a right click (or the menu key) does.
+        radius_px: Rounding of the focus ring.
+    """
+
+    takes_focus = True
+    radius_px: float = RADIUS_PX
+
+    def __init__(self, ui: Ui, name: str, *, tooltip: str = "") -> None:
+        super().__init__(ui, name)
+        self.tooltip = tooltip
+        self.is_pressed = False
+        self.on_context: ContextMenu | None = None
+
+    @property
+    def is_hot(self) -> bool:
+        """Under the pointer, and it would answer."""
+        return self.is_enabled and self.ui.is_hovered(self)
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """Let it answer, or not."""
+        if is_enabled != self.is_enabled:
+            self.is_enabled = is_enabled
+            self.mark()
+
+    def press(self) -> None:
+        """What using it does."""
+
+    def pointer(self, event: Pointer) -> bool:
+        """Press on release within; a right click opens the context menu."""
+        if not self.is_enabled:
+            return event.kind == "down"
+        if event.kind == "down" and event.button == 3 and self.on_context is not None:
+            self.on_context(event.x, event.y)
+            return True
+        if event.button != 1 or event.kind not in {"down", "up"}:
+            return False
+        if event.kind == "down":
+            self.ui.focus(self)
+            self.ui.capture(self)
+            self.is_pressed = True
+        elif self.is_pressed:
+            self.ui.capture(None)
+            self.is_pressed = False
+            if self.rect.collidepoint(event.x, event.y):
+                self.press()
+        self.mark()
+        return True
+
+    def key(self, event: Key) -> bool:
+        """Enter and the space bar press it."""
+        if not event.is_down or event.control or not self.is_enabled:
+            return False
+        if event.name == "menu" and self.on_context is not None:
+            self.on_context(*self.rect.center)
+            return True
+        if event.name in {"return", "enter"} or (event.name == "space" and self.ui.shows_focus):
+            if not event.is_repeat:
+                self.press()
+                self.mark()
+            return True
+        return False
+
+    def draw_focus(self, painter: Painter) -> None:
+        """Draw the ring where it has the keyboard; call it last in ``draw``."""
+        if self.ui.shows_focus and self.ui.is_focused(self):
+            painter.focus_ring(self.rect, radius_px=self.radius_px)
+
+    def ground(self) -> Color:
+        """The color of its body at this moment."""
+        if self.is_pressed and self.is_enabled:
+            return mixed(RAISED, GROUND, 0.35)
+        return HOVER if self.is_hot else RAISED if self.is_enabled else mixed(PANEL, RAISED, 0.5)
+
+    def ink(self, color: Color = INK) -> Color:
+        """A color of what is written on it, fainter while disabled."""
+        return color if self.is_enabled else INK_FAINT
+
+
+class Button(Control):
+    """A push button: words, an icon, or both.
+
+    Args:
+        ui: The program around it.
+        name: Its name.
+        text: Words on it.
+        action: What pressing it does.
+        icon: Name of an icon before the words.
+        accent: Of a toggle, its color while on; of a primary button, its ground.
+        is_primary: The one thing to do here: filled with the accent.
+        is_bare: No ground until the pointer is over it.
+        is_toggle: Pressing switches ``is_on`` first; the action follows.
+        tooltip: One line.
+    """
+
+    def __init__(
+        self, ui: Ui, name: str, text: str = "", action: Action | None = None, *, icon: str = "",
+        accent: Color = PLAYER, is_primary: bool = False, is_bare: bool = False, is_toggle: bool = False,
+        tooltip: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(ui, name, tooltip=tooltip)
+        self.text, self.action, self.icon, self.accent = text, action, icon, accent
+        self.is_primary, self.is_bare, self.is_toggle = is_primary, is_bare, is_toggle
+        self.is_on = False
+        self.icon_px = 18.0
+
+    def width(self) -> int:
+        """The width in display pixels that its words and icon want."""
+        theme = self.ui.theme
+        words = text_width(self.text, "body", "medium", theme.scale) if self.text else 0
+        icon = theme.px(self.icon_px + (8 if self.text else 0)) if self.icon else 0
+        return words + icon + theme.px(28 if self.text else 14)
+
+    def set_on(self, is_on: bool) -> None:
+        """Show it switched on or off, without the action."""
+        if is_on != self.is_on:
+            self.is_on = is_on
+            self.mark()
+
+    def press(self) -> None:
+        """Switch a toggle, then act."""
+        if self.is_toggle:
+            self.is_on = not self.is_on
+        if self.action is not None:
+            self.action()
+
+    def draw(self, painter: Painter) -> None:
+        """Ground, icon and words, the two centered together."""
+        ink = self._draw_ground(painter)
+        place = self.rect
+        if self.icon and not self.text:
+            painter.icon(self.icon, place, ink, size_px=self.icon_px)
+        elif self.icon:
+            icon_width, gap = painter.px(self.icon_px), painter.px(8)
+            words = min(
+                text_width(self.text, "body", "medium", painter.theme.scale), place.width - icon_width - gap
+            )
+            left = place.centerx - (icon_width + gap + words) // 2
+            painter.icon(
+                self.icon, pygame.Rect(left, place.top, icon_width, place.height), ink, size_px=self.icon_px
+            )
+            room = pygame.Rect(
+                left + icon_width + gap, place.top, place.right - left - icon_width - gap, place.height
+            )
+            painter.text(self.text, room, color=ink, weight="medium")
+        else:
+            painter.text(
+                self.text, place.inflate(-painter.px(12), 0), color=ink, weight="medium", align="center"
+            )
+        self.draw_focus(painter)
+
+    def _draw_ground(self, painter: Painter) -> Color:
+        """Draw the body and return the color of what stands on it."""
+        if self.is_primary and self.is_enabled:
+            lift = 0.12 if self.is_hot and not self.is_pressed else 0.0
+            painter.box(self.rect, mixed(self.accent, INK, lift), radius_px=self.radius_px)
+            return GROUND
+        if self.is_on and self.is_enabled:
+            ground = mixed(RAISED, self.accent, 0.26 if self.is_hot else 0.2)
+            painter.box(self.rect, ground, radius_px=self.radius_px, edge=mixed(RAISED, self.accent, 0.45))
+            return mixed(self.accent, INK, 0.25)
+        if not self.is_bare or self.is_hot or self.is_pressed:
+            painter.box(
+                self.rect, self.ground(), radius_px=self.radius_px, edge=None if self.is_bare else EDGE
+            )
+        return self.ink(INK_SOFT if self.is_bare and not self.is_hot else INK)
+
+
+class IconButton(Button):
+    """A square button with an icon alone; the tooltip says what it does.
+
+    Args:
+        ui: The program around it.
+        name: Its name.
+        icon: Name of an icon.
+        action: What pressing it does.
+        tooltip: One line; needed, since nothing else says it.
+        accent: Color while on.
+        is_toggle: Pressing switches ``is_on``.
+        is_bare: No ground until the pointer is over it.
+    """
+
+    def __init__(
+        self, ui: Ui, name: str, icon: str, action: Action | None = None, *, tooltip: str,
+        accent: Color = PLAYER, is_toggle: bool = False, is_bare: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(ui, name, "", action, icon=icon, accent=accent, is_bare=is_bare, is_toggle=is_toggle,
+                         tooltip=tooltip)  # fmt: skip
+
+
+class ValueControl(Control, Generic[T]):
+    """A control that holds a value.
+
+    Args:
+        ui: The program around it.
+        name: Its name.
+        value: At the beginning.
+        on_change: Told each new value that the person chose; not told by ``set_value``.
+        tooltip: One line.
+
+    Attributes:
+        undo_name: When not empty, each change can be undone; completes "Undo …".
+    """
+
+    def __init__(
+        self, ui: Ui, name: str, value: T, on_change: Callable[[T], None] | None = None, *, tooltip: str = ""
+    ) -> None:
+        super().__init__(ui, name, tooltip=tooltip)
+        self.value = value
+        self.on_change = on_change
+        self.undo_name = ""
+        self._before: T | None = None
+
+    def set_value(self, value: T) -> None:
+        """Show another value, telling nobody; ignored while the person is changing it."""
+        if value != self.value and self._before is None:
+            self.value = value
+            self.mark()
+
+    def choose(self, value: T) -> None:
+        """The person chose a value: show it and tell it."""
+        if value == self.value:
+            return
+        before, self.value = self.value, value
+        self.mark()
+        self._tell(value)
+        if self._before is None:
+            self._remember(before, value)
+
+    def begin(self) -> None:
+        """A gesture begins: its changes are undone as one."""
+        self._before = self.value
+
+    def end(self) -> None:
+        """The gesture is over."""
+        before, self._before = self._before, None
+        if before is not None and before != self.value:
+            self._remember(before, self.value)
+        self.mark()
+
+    @property
+    def is_changing(self) -> bool:
+        """Within a gesture."""
+        return self._before is not None
+
+    def _tell(self, value: T) -> None:
+        if self.on_change is not None:
+            self.on_change(value)
+
+    def _remember(self, before: T, after: T) -> None:
+        if self.undo_name:
+            self.ui.remember(self.undo_name, lambda: self._go_to(before), lambda: self._go_to(after))
+
+    def _go_to(self, value: T) -> None:
+        self.value = value
+        self.mark()
+        self._tell(value)
+
+
+class Toggle(ValueControl[bool]):
+    """A switch with words beside it.
+
+    Args:
+        ui: The program around it.
+        name: Its name.
+        text: Words to its right; empty for none.
+        value: On or off.
+        on_change: Told the new state.
+        accent: Color while on.
+        tooltip: One line.
+    """
+
+    def __init__(
+        self, ui: Ui, name: str, text: str = "", value: bool = False,
+        on_change: Callable[[bool], None] | None = None, *, accent: Color = PLAYER, tooltip: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(ui, name, value, on_change, tooltip=tooltip)
+        self.text, self.accent = text, accent
+
+    def press(self) -> None:
+        """Switch over."""
+        self.choose(not self.value)
+
+    def draw(self, painter: Painter) -> None:
+        """The switch, then the words."""
+        track = pygame.Rect(0, 0, painter.px(34), painter.px(20))
+        track.midleft = (self.rect.left, self.rect.centery)
+        ground = mixed(RAISED, EDGE, 0.6)
+        if self.value:
+            ground = self.accent if self.is_enabled else mixed(PANEL, self.accent, 0.35)
+        painter.box(track, mixed(ground, INK, 0.1 if self.is_hot else 0.0), radius_px=10)
+        x = track.right - track.height // 2 if self.value else track.left + track.height // 2
+        painter.disc((x, track.centery), 7, (GROUND if self.value else self.ink(INK_SOFT)))
+        if self.text:
+            room = self.rect.copy()
+            room.left = track.right + painter.px(10)
+            room.width = self.rect.right - room.left
+            painter.text(self.text, room, color=self.ink(INK))
+        self.draw_focus(painter)
+
+
+class Segmented(ValueControl[str]):
+    """A few choices side by side, one of them chosen; arrow keys step through.
+
+    Args:
+        ui: The program around it.
+        name: Its name.
+        options: What there is to choose from.
+        value: The chosen one's value.
+        on_change: Told the newly chosen value.
+        accent: Color of the chosen one.
+        tooltip: One line.
+    """
+
+    def __init__(
+        self, ui: Ui, name: str, options: Sequence[str | Option], value: str,
+        on_change: Callable[[str], None] | None = None, *, accent: Color = PLAYER, tooltip: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(ui, name, value, on_change, tooltip=tooltip)
+        self.options = as_options(options)
+        self.accent = accent
+
+    def cells(self) -> list[pygame.Rect]:
+        """Where each option stands."""
+        gap = self.ui.theme.px(2)
+        return columns(self.rect.inflate(-2 * gap, -2 * gap), [None] * len(self.options), gap)
+
+    def pointer(self, event: Pointer) -> bool:
+        """A press chooses at once."""
+        if not (self.is_enabled and event.kind == "down" and event.button == 1):
+            return super().pointer(event) if event.button == 3 else event.kind == "down"
+        self.ui.focus(self)
+        for option, cell in zip(self.options, self.cells(), strict=True):
+            if cell.collidepoint(event.x, event.y) and option.is_enabled:
+                self.choose(option.value)
+        return True
+
+    def key(self, event: Key) -> bool:
+        """Left and right step to the next option."""
+        if not event.is_down or not self.is_enabled or event.control:
+            return False
+        step = {"left": -1, "right": 1, "home": -len(self.options), "end": len(self.options)}.get(
+            event.name, 0
+        )
+        values = [option.value for option in self.options if option.is_enabled]
+        if not step or not values:
+            return False
+        now = values.index(self.value) if self.value in values else 0
+        self.choose(values[min(max(now + step, 0), len(values) - 1)])
+        return True
+
+    def draw(self, painter: Painter) -> None:
+        """A trough with the chosen option raised."""
+        painter.box(self.rect, mixed(PANEL, GROUND, 0.7), radius_px=self.radius_px, edge=EDGE)
+        for option, cell in zip(self.options, self.cells(), strict=True):
+            is_chosen = option.value == self.value
+            ink = self.ink(INK_SOFT if option.is_enabled else INK_FAINT)
+            if is_chosen:
+                ground = mixed(RAISED, self.accent, 0.2) if self.is_enabled else RAISED
+                painter.box(cell, ground, radius_px=self.radius_px - 2)
+                ink = self.ink(mixed(self.accent, INK, 0.35))
+            if option.icon and not option.text:
+                painter.icon(option.icon, cell, ink, size_px=16)
+            else:
+                painter.text(
+                    option.text, cell.inflate(-painter.px(6), 0), color=ink, weight="medium", align="center"
+                )
+        self.draw_focus(painter)
