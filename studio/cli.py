@@ -19,7 +19,7 @@ from cyclopts.validators import Number
 
 import assets
 from midi.errors import UserError
-from studio import settings, shelf
+from studio import settings, shelf, takeshelf
 from studio.terminal import USUAL, Common, Report, Switch, progress, show, show_fault
 
 ModeName = Literal["accompany", "call-and-response"]
@@ -48,6 +48,7 @@ evaluate = App(name="eval", help="Print a model's figures.")
 app.command(train)
 app.command(evaluate)
 app.command(shelf.app)
+app.command(takeshelf.app)
 
 
 @app.default

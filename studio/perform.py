@@ -16,7 +16,7 @@ from midi.errors import UserError
 from midi.events import GRID_PER_BEAT, BarGrid, Role
 from midi.files import read, write_bytes
 from midi.meter import settle
-from midi.note import PPQ, Part, Score, TimeSignature
+from midi.note import PPQ, NoteArray, Part, Score, TimeSignature
 from models.sequence.harmony import harmony, notes_of_events
 from models.sequence.memorization import PassageFilter
 from studio import settings
@@ -58,6 +58,7 @@ class PerformOptions:
         lookahead_beats: How far the partner plans ahead.
         commit_beats: Beats of the plan that are fixed; None leaves it to the conductor.
         device: Torch device of the model.
+        bars: Play only so many bars; None plays all.
     """
 
     file: Path
@@ -71,6 +72,7 @@ class PerformOptions:
     lookahead_beats: float = 2.0
     commit_beats: float | None = None
     device: str = "auto"
+    bars: int | None = None
 
 
 def perform(options: PerformOptions, progress: Progress | None = None) -> dict[str, Any]:
@@ -83,6 +85,8 @@ def perform(options: PerformOptions, progress: Progress | None = None) -> dict[s
         UserError: The file has no music, the bundle can't be used, or the folder can't be written to.
     """
     piece = prepare(read(options.file), options.part, options.tempo_bpm)
+    if options.bars is not None:
+        piece = first_bars(piece, options.bars)
     latency_ms = options.plan_latency_ms
     if latency_ms is None:
         latency_ms = plan_latency_ms(options.model, options.device)
@@ -192,6 +196,22 @@ def prepare(score: Score, part: str | None = None, bpm: float | None = None) -> 
         score.repairs + settled.notes,
         settled.shift_ticks,
     )
+
+
+def first_bars(piece: Piece, n_bars: int) -> Piece:
+    """The beginning of a piece; notes that ring over the last bar line end there."""
+    end = 0
+    for _ in range(n_bars):
+        end += int(piece.grid.start_and_length(end)[1])
+    notes = piece.part.notes
+    last = end * PPQ // GRID_PER_BEAT
+    kept = NoteArray.from_notes(
+        replace(note, duration_ticks=min(note.duration_ticks, last - note.onset_ticks))
+        for note in notes
+        if note.onset_ticks < last
+    )
+    controls = tuple(control for control in piece.part.controls if control.ticks < last)
+    return replace(piece, part=replace(piece.part, notes=kept, controls=controls))
 
 
 def choose_part(score: Score, wanted: str | None = None) -> Part:

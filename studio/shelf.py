@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from studio.terminal import USUAL, Common, Report, table
+from studio.terminal import USUAL, Common, Report, progress, table
 
 app = App(name="models", help="List, share, install, promote and remove models.")
 
@@ -50,6 +50,22 @@ def show(name: str, /, *, common: Common = USUAL) -> Report:  # noqa: ARG001
     bundle = read_bundle(registry.find(name))
     data = bundle.manifest.model_dump(mode="json", by_alias=True) | {"path": str(bundle.path)}
     return Report(data, bundle.card.splitlines())
+
+
+@app.command(name="preview")
+def preview(name: str, /, *, out: Path | None = None, common: Common = USUAL) -> Report:
+    """Hear how a partner plays: the first bars of a shipped melody, made once for each bundle.
+
+    Args:
+        name: Bundle name, name@version, or folder; `none` plays by rules alone.
+        out: WAV file to write; by default the one that is kept.
+        common: Options of every command.
+    """
+    from studio import preview as program  # noqa: PLC0415
+
+    with progress(common) as advance:
+        data = program.preview(name, out, advance)
+    return Report(data, [str(data["audio"])])
 
 
 @app.command(name="install")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from PIL import Image
 
 from midi.errors import UserError
 from midi.events import DRUMS
+from midi.files import write_bytes
 from studio.live.messages import Voice
 from studio.live.take import Take, load_take
 from studio.render import HeardNote, heard_notes
@@ -70,15 +71,17 @@ def kept_roll(path: Path, kept: Path, width_px: int, height_px: int) -> Pixels:
     except UserError:
         take = Take()
     picture = take_roll(take, width_px, height_px)
-    draft = kept.with_name(f"{kept.stem}.{token_hex(4)}.part")
-    with suppress(OSError):
+    with suppress(OSError, UserError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            Image.fromarray(picture, "RGBA").save(draft, format="PNG")
-            draft.replace(kept)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_bytes(kept, png_bytes(picture))
     return picture
+
+
+def png_bytes(picture: Pixels) -> bytes:
+    """A picture as a PNG file."""
+    stream = io.BytesIO()
+    Image.fromarray(picture, "RGBA").save(stream, format="PNG")
+    return stream.getvalue()
 
 
 class _Scale:

@@ -120,6 +120,14 @@ class Library:
         self._cache = cache or settings.cache_folder()
         self._index = TakeIndex(self._cache)
 
+    def __enter__(self) -> Library:
+        """The library itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the index go."""
+        self.close()
+
     def takes(self, max_new: int | None = None) -> list[TakeInfo]:
         """Every take, newest first; damaged ones with their problem.
 

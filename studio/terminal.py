@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,11 @@ Progress = Callable[[str, int, int], None]
 
 What stands before a colon names the work; what follows it may change from call to call.
 """
+
+PROGRESS_VARIABLE = "ANTIPHON_PROGRESS"
+"""Set to ``lines`` by programs that run a command and show its progress; see ``jobs``."""
+
+PROGRESS_WORD = "progress"
 
 Switch = Annotated[bool, Parameter(negative="")]
 
@@ -95,7 +101,10 @@ def show_fault(fault: UserError, is_json: bool) -> None:
 
 @contextmanager
 def progress(common: Common) -> Iterator[Progress | None]:
-    """A progress bar on standard error, or None where nobody would see one."""
+    """A progress bar on standard error, lines where a program asks for them, or None."""
+    if os.environ.get(PROGRESS_VARIABLE) == "lines":
+        yield _line_progress()
+        return
     if not common.is_talkative:
         yield None
         return
@@ -114,6 +123,22 @@ def progress(common: Common) -> Iterator[Progress | None]:
             bars.update(tasks[work], description=what, completed=done, total=total or None)
 
         yield advance
+
+
+def _line_progress() -> Progress:
+    """Tells a program: ``progress``, a share or ``-``, and what is done; a line for each percent."""
+    told = ""
+
+    def advance(what: str, done: int, total: int) -> None:
+        nonlocal told
+        share = f"{min(done / total, 1.0):.2f}" if total > 0 else "-"
+        line = f"{PROGRESS_WORD} {share} {' '.join(what.partition(':')[0].split())}\n"
+        if line != told:
+            told = line
+            sys.stderr.write(line)
+            sys.stderr.flush()
+
+    return advance
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -105,7 +105,7 @@ def bring_back(root: Path, key: str) -> Path:
     """
     trashed = next((each for each in thrown_away(root) if each.key == key), None)
     if trashed is None:
-        raise UserError(f"There is no '{key[:80]}' in the trash.", "antiphon takes trash --list shows it.")
+        raise UserError(f"There is no '{key[:80]}' in the trash.", "antiphon takes trashed lists it.")
     entry = root / FOLDER / key
     target = root / json.loads((entry / _NOTE).read_text(encoding="utf-8"))["file"]
     try:
