@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 from midi.events import DRUMS, INSTRUMENT_NAMES
 from models.sequence.plan import PlannedNote, Steering
 from studio.live.deskview import DeskView, Devices, RollNote, TakeState
 from studio.live.engine import Meters
+from studio.live.feel import Feel
 from studio.live.messages import LiveCounts, Mode, Snapshot, Voice
 from studio.live.meters import Percentiles
 from studio.live.planner import ModelHealth, ModelState
 
 BPM = 108.0
 PIANO, BASS, STRINGS = (INSTRUMENT_NAMES.index(name) for name in ("piano", "bass", "strings"))
+STEERING = Steering(temperature=0.95, density=0.6, instruments=(PIANO, BASS, STRINGS, DRUMS))
 COMMIT_TICKS, LOOKAHEAD_TICKS = 18, 66
 _BAR = 96
 
@@ -87,6 +90,8 @@ def busy_snapshot(time_s: float) -> Snapshot:
         lookahead_ticks=LOOKAHEAD_TICKS,
         is_model_ready=True,
         plan_latency_s=0.041,
+        steering=STEERING,
+        feel=Feel(register=5, swing=0.35, velocity=-6),
         counts=LiveCounts(player_notes=212, partner_notes=871, plan_steps=804, planned_steps=803),
     )
 
@@ -120,7 +125,7 @@ def busy_view(time_s: float) -> DeskView:
         snapshot=snapshot,
         roll=busy_roll(snapshot.beat * 24.0),
         chord=_CHORDS[int(snapshot.beat // 4) % 4][0],
-        steering=Steering(temperature=0.95, density=0.4, instruments=(PIANO, BASS, STRINGS, DRUMS)),
+        steering=STEERING,
         is_metronome_on=True,
         volumes_db=(0.0, -3.0, -12.0),
         peak_db=-9.0 - 4.0 * math.cos(snapshot.beat * math.tau),
@@ -140,7 +145,7 @@ def busy_view(time_s: float) -> DeskView:
             sound="Built-in Output",
             input_active_s=time_s,
         ),
-        take=TakeState(is_recording=True, length_s=time_s),
+        take=TakeState(is_recording=True, path=Path("take"), length_s=time_s),
     )
 
 

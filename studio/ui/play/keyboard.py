@@ -12,7 +12,7 @@ from studio.live.deskview import DeskView
 from studio.live.messages import KeyDown, KeyUp, Snapshot
 from studio.ui.paint import Painter, text_image, text_width
 from studio.ui.play.geometry import HIGH_KEY, KeyboardGeometry, is_black
-from studio.ui.theme import EDGE, GROUND, PARTNER, PLAYER, Color, mixed
+from studio.ui.theme import GROUND, PARTNER, PLAYER, Color, mixed
 from studio.ui.widget import Pointer, Ui, Widget
 
 SOURCE = "mouse"
@@ -151,7 +151,6 @@ class Keyboard(Widget):
         for pitch in sorted(self._geometry.keys, key=is_black):
             key = self._geometry.keys[pitch].move(origin)
             base.blit(resting_key(key.size, is_black(pitch), radius), key)
-        base.fill(mixed(GROUND, EDGE, 0.8), (0, 0, self.rect.width, 1))
         target = Painter(base, painter.theme)
         for pitch in range(24, HIGH_KEY + 1, 12):
             self._octave_name(target, self._geometry.keys[pitch].move(origin), pitch, _IVORY_INK)

@@ -55,10 +55,14 @@ class NotePen:
         roll: The plane.
         drums: The drum lane; empty for none.
         radius: Of a bar's corners, display pixels.
+        line: Width of outlines, display pixels.
     """
 
-    def __init__(self, surface: pygame.Surface, roll: RollGeometry, drums: pygame.Rect, radius: int) -> None:
-        self._surface, self._roll, self._drums, self._radius = surface, roll, drums, radius
+    def __init__(
+        self, surface: pygame.Surface, roll: RollGeometry, drums: pygame.Rect, radius: int, line: int = 1
+    ) -> None:
+        self._surface, self._roll, self._drums = surface, roll, drums
+        self._radius, self._line = radius, line
         self._row_px = drums.height / (DRUM_ROWS + 0.5)
         self._drum_px = max(5, round(self._row_px * 1.15)) | 1
 
@@ -96,7 +100,9 @@ class NotePen:
             # The beginning was heard and is drawn as such.
             rect.width, rect.left = rect.right - roll.now_x, roll.now_x
         if rect.width > 1 and self._is_seen(rect):
-            sprites.draw_bar(self._surface, rect, self._radius, fill, edge, is_hollow=alpha == 0)
+            sprites.draw_bar(
+                self._surface, rect, self._radius, fill, edge, is_hollow=alpha == 0, line=self._line
+            )
 
     def _diamond(
         self, onset_ticks: float, pitch: int, fill: Color, edge: Color | None, alpha: int = 255
@@ -105,7 +111,7 @@ class NotePen:
         y = self._drums.bottom - round((drum_row(pitch) + 0.75) * self._row_px)
         size = self._drum_px
         if self._drums.height and self._drums.left - size < x < self._drums.right + size:
-            image = sprites.diamond(size, fill, edge, alpha)
+            image = sprites.diamond(size, fill, edge, alpha, self._line)
             self._surface.blit(image, (x - size // 2, y - size // 2))
 
     def _is_seen(self, rect: pygame.Rect) -> bool:

@@ -22,13 +22,18 @@ from studio.ui.theme import EDGE, INK, INK_FAINT, INK_SOFT, PANEL, PARTNER, SPAC
 from studio.ui.widget import Pointer, Ui, Widget
 
 HEADER_PX, GUTTER_PX, DRUMS_PX = 48, 44, 56
-BEAT_PX = (56, 96, 208)
-"""Width of a beat: least, at first, most."""
+SHOWN_BEATS = 10.2
+"""Beats across the score before anyone zooms: at the now-line's place nearly four of them lie ahead."""
+
+BEAT_PX = (64, 160)
+"""Least and most width of a beat at that, logical pixels."""
+
+ZOOM = (0.5, 2.5)
 
 LANE_PX = 17
 """Lanes grow no higher than about this."""
 
-_ZOOM = 1.12
+_NOTCH = 1.12
 _REGION_GLIDE_S = 0.12
 
 
@@ -47,7 +52,7 @@ class Score(Widget):
         self.clock = SmoothClock()
         self.chords = ChordHistory()
         self.tooltip = ""
-        self.beat_px = float(BEAT_PX[1])
+        self.zoom = 1.0
         self._range = PitchRange()
         self._commit = Eased(0.0, _REGION_GLIDE_S)
         self._lookahead = Eased(0.0, _REGION_GLIDE_S)
@@ -99,7 +104,16 @@ class Score(Widget):
     def has_drums(self) -> bool:
         """Whether the drum lane is shown: drums are among the parts, or were heard lately."""
         view = self.ui.view
-        return DRUMS in view.steering.instruments or any(note.instrument == DRUMS for note in view.roll)
+        return DRUMS in view.snapshot.steering.instruments or any(
+            note.instrument == DRUMS for note in view.roll
+        )
+
+    @property
+    def beat_px(self) -> float:
+        """Width of a beat, display pixels."""
+        scale = self.ui.theme.scale
+        natural = min(max(self.rect.width / scale / SHOWN_BEATS, BEAT_PX[0]), BEAT_PX[1])
+        return natural * self.zoom * scale
 
     def geometry(self) -> RollGeometry:
         """The plane of the notes as it stands."""
@@ -114,7 +128,7 @@ class Score(Widget):
         low, high = self._range.low, self._range.high
         return RollGeometry(
             rect,
-            self.beat_px * self.ui.theme.scale,
+            self.beat_px,
             self.clock.beat * 24.0,
             low,
             rect.height / max(1.0, high - low),
@@ -131,7 +145,7 @@ class Score(Widget):
         """The wheel shows more or fewer beats."""
         if event.kind != "wheel":
             return False
-        self.beat_px = min(max(self.beat_px * _ZOOM**event.wheel, BEAT_PX[0]), BEAT_PX[2])
+        self.zoom = min(max(self.zoom * _NOTCH**event.wheel, ZOOM[0]), ZOOM[1])
         self.mark()
         return True
 
@@ -179,7 +193,7 @@ class Score(Widget):
             )
         if not self._is_waiting:
             self._draw_lines(painter, roll, view, drums)
-            self._draw_notes(NotePen(surface, roll, drums, painter.px(3)), view, roll)
+            self._draw_notes(NotePen(surface, roll, drums, painter.px(3), painter.px(1)), view, roll)
             self._draw_now(painter, roll, drums)
         surface.set_clip(clip)
         if drums.height:

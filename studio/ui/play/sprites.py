@@ -14,7 +14,13 @@ _FINE = 4
 
 @lru_cache(maxsize=768)
 def bar(
-    width: int, height: int, radius: int, fill: Color, edge: Color | None, fill_alpha: int = 255
+    width: int,
+    height: int,
+    radius: int,
+    fill: Color,
+    edge: Color | None,
+    fill_alpha: int = 255,
+    line: int = 1,
 ) -> pygame.Surface:
     """A bar with round corners and perhaps a hairline around it."""
     large = pygame.Surface((width * _FINE, height * _FINE), pygame.SRCALPHA)
@@ -24,8 +30,8 @@ def bar(
     corner = min(radius, height // 2, width // 2) * _FINE
     if edge is not None:
         pygame.draw.rect(large, (*edge, 255), box, border_radius=corner)
-        box = box.inflate(-2 * _FINE, -2 * _FINE)
-        corner = max(0, corner - _FINE)
+        box = box.inflate(-2 * line * _FINE, -2 * line * _FINE)
+        corner = max(0, corner - line * _FINE)
     pygame.draw.rect(large, (*fill, fill_alpha), box, border_radius=corner)
     return pygame.transform.smoothscale(large, (width, height))
 
@@ -38,22 +44,23 @@ def draw_bar(
     edge: Color | None = None,
     *,
     is_hollow: bool = False,
+    line: int = 1,
 ) -> None:
-    """Draw a bar of any width: two cached ends, and plain boxes between them."""
+    """Draw a bar of any width, its outline ``line`` wide: two cached ends, and plain boxes between them."""
     alpha = 0 if is_hollow else 255
     end = radius + 1
     if rect.width <= 2 * end:
-        surface.blit(bar(rect.width, rect.height, radius, fill, edge, alpha), rect)
+        surface.blit(bar(rect.width, rect.height, radius, fill, edge, alpha, line), rect)
         return
-    ends = bar(2 * end, rect.height, radius, fill, edge, alpha)
+    ends = bar(2 * end, rect.height, radius, fill, edge, alpha, line)
     left, top, width, height = rect
     surface.blit(ends, (left, top), (0, 0, end, height))
     surface.blit(ends, (left + width - end, top), (end, 0, end, height))
     if not is_hollow:
         fill_box(surface, fill, pygame.Rect(left + end, top, width - 2 * end, height))
     if edge is not None:
-        fill_box(surface, edge, pygame.Rect(left + end, top, width - 2 * end, 1))
-        fill_box(surface, edge, pygame.Rect(left + end, top + height - 1, width - 2 * end, 1))
+        fill_box(surface, edge, pygame.Rect(left + end, top, width - 2 * end, line))
+        fill_box(surface, edge, pygame.Rect(left + end, top + height - line, width - 2 * end, line))
 
 
 def fill_box(surface: pygame.Surface, color: Color, rect: pygame.Rect) -> None:
@@ -64,7 +71,9 @@ def fill_box(surface: pygame.Surface, color: Color, rect: pygame.Rect) -> None:
 
 
 @lru_cache(maxsize=256)
-def diamond(size: int, fill: Color, edge: Color | None, fill_alpha: int = 255) -> pygame.Surface:
+def diamond(
+    size: int, fill: Color, edge: Color | None, fill_alpha: int = 255, line: int = 1
+) -> pygame.Surface:
     """A square on its corner, ``size`` wide and high."""
     full = size * _FINE
     large = pygame.Surface((full, full), pygame.SRCALPHA)
@@ -72,7 +81,7 @@ def diamond(size: int, fill: Color, edge: Color | None, fill_alpha: int = 255) -
     half = full / 2
     if edge is not None:
         _diamond(large, half, half, edge, 255)
-    _diamond(large, half, half - (1.6 * _FINE if edge is not None else 0), fill, fill_alpha)
+    _diamond(large, half, half - (1.6 * line * _FINE if edge is not None else 0), fill, fill_alpha)
     return pygame.transform.smoothscale(large, (size, size))
 
 

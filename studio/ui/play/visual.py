@@ -147,14 +147,14 @@ class Visual:
         for ring in self._rings:
             age = now_s - ring.at_s
             distance = np.sqrt((x - ring.x) ** 2 + (y - ring.y) ** 2) - np.float32(age * _RING_SPEED)
-            width = 0.035 + 0.05 * age
+            width = 0.022 + 0.04 * age
             fade = ring.strength * (1.0 - age / _RING_S) ** 1.6
-            field += np.float32(fade * 0.8) / (1 + (distance / np.float32(width)) ** 2)
+            field += np.float32(fade * 0.85) / (1 + (distance / np.float32(width)) ** 2)
         return np.asarray(field, np.float32)
 
     def _colors(self, field: Field) -> NDArray[np.uint8]:
         """Field to colors by a ramp of three: night, the chord's hue, and light of a neighboring hue."""
-        level = (np.tanh(field * np.float32(0.8)) * np.float32(0.5) + np.float32(0.5)) ** np.float32(1.7)
+        level = (np.tanh(field * np.float32(0.8)) * np.float32(0.5) + np.float32(0.5)) ** np.float32(2.3)
         index = (level * 255).astype(np.uint8)
         return np.asarray(_ramp(self._hue, self._energy)[index], np.uint8)
 

@@ -15,7 +15,7 @@ from studio.live.messages import Snapshot, Voice
 from studio.ui.paint import Painter
 from studio.ui.play.demo import idle_view
 from studio.ui.theme import Theme
-from studio.ui.widget import Pointer, Widget
+from studio.ui.widget import Action, Pointer, Widget
 
 
 @dataclass
@@ -30,6 +30,11 @@ class FakeUi:
     captured: Widget | None = None
     popped: Widget | None = None
     focused: Widget | None = None
+    hovered: Widget | None = None
+    shows_focus: bool = False
+    size: tuple[int, int] = (1280, 800)
+    woken: int = 0
+    undone: list[str] = field(default_factory=list)
 
     def do(self, command: Command) -> None:
         self.sent.append(command)
@@ -49,8 +54,14 @@ class FakeUi:
     def is_focused(self, widget: Widget) -> bool:
         return self.focused is widget
 
-    def is_hovered(self, widget: Widget) -> bool:  # noqa: ARG002
-        return False
+    def is_hovered(self, widget: Widget) -> bool:
+        return self.hovered is widget
+
+    def wake(self, after_s: float = 0.0) -> None:  # noqa: ARG002
+        self.woken += 1
+
+    def remember(self, what: str, undo: Action, redo: Action) -> None:  # noqa: ARG002
+        self.undone.append(what)
 
     def capture(self, widget: Widget | None) -> None:
         self.captured = widget

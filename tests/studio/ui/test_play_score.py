@@ -6,7 +6,7 @@ from studio.live.messages import Voice
 from studio.ui.play.chords import LEAST_S, ChordHistory, readable
 from studio.ui.play.geometry import RollGeometry
 from studio.ui.play.notes import drum_row
-from studio.ui.play.score import BEAT_PX, Score, visible
+from studio.ui.play.score import ZOOM, Score, visible
 from studio.ui.theme import GHOST, PARTNER, PLAYER
 from tests.studio.ui.play_fakes import FakeUi, at, drawn, idle_view, playing, replace, roll_note
 
@@ -100,7 +100,7 @@ def test_drums_stand_in_their_own_lane(ui):
 def test_without_drums_there_is_no_drum_lane(ui):
     score, _ = show(ui, roll=(roll_note(60, 300, 320),))
     assert score.drum_lane(score.geometry()).height == 0
-    ui.view = replace(ui.view, steering=Steering(instruments=(0, 15)))
+    ui.view = replace(ui.view, snapshot=replace(ui.view.snapshot, steering=Steering(instruments=(0, 15))))
     assert score.drum_lane(score.geometry()).height > 0
 
 
@@ -119,10 +119,10 @@ def test_the_wheel_zooms_within_bounds(ui):
     score, _ = show(ui)
     for _ in range(40):
         assert score.pointer(at("wheel", 100, 100, wheel=1.0))
-    assert score.beat_px == BEAT_PX[2]
+    assert score.zoom == ZOOM[1]
     for _ in range(60):
         score.pointer(at("wheel", 100, 100, wheel=-1.0))
-    assert score.beat_px == BEAT_PX[0]
+    assert score.zoom == ZOOM[0]
     assert not score.pointer(at("down", 100, 100))
 
 

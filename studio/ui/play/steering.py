@@ -1,0 +1,275 @@
+"""The right column's controls: six knobs for the partner, its parts, and how loud both players are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pygame
+
+from midi.events import INSTRUMENT_NAMES
+from studio.live.deskview import DeskView, Forget, Learn, SetVolume
+from studio.live.feel import STEERABLE, Steerable
+from studio.live.messages import Steer, Voice
+from studio.ui.controls import Control, Panel
+from studio.ui.knobs import Knob, Slider, plain
+from studio.ui.overlays import MenuItem, open_menu
+from studio.ui.paint import Painter
+from studio.ui.play.echo import Echo
+from studio.ui.theme import EDGE, INK, INK_SOFT, PANEL, PARTNER, PLAYER, RAISED, mixed
+from studio.ui.widget import Ui
+
+KNOBS = ("temperature", "density", "register", "follow", "swing", "velocity")
+"""Targets of the six knobs, row by row."""
+
+PARTS = tuple(
+    INSTRUMENT_NAMES.index(name)
+    for name in ("piano", "bass", "strings", "drums", "guitar", "organ", "choir", "brass")
+)
+"""Parts that are always offered; others appear while they play."""
+
+SILENT_DB, LOUDEST_DB = -60.0, 6.0
+
+MINUS = "\N{MINUS SIGN}"
+
+_EXPLAINED = {
+    "temperature": "Temperature: how adventurous the notes are",
+    "density": "Density: how soon the next note comes",
+    "register": "Register: higher or lower",
+    "follow": "Follow: how closely it listens to you",
+    "swing": "Swing: straight to triplets",
+    "velocity": "Velocity: softer or louder touch",
+}
+
+
+def steer_text(known: Steerable, value: float) -> str:
+    """How a knob's value reads."""
+    if known.is_whole:
+        sign = "+" if value > 0 else MINUS if value < 0 else ""
+        unit = " st" if known.unit == "semitones" else ""
+        return f"{sign}{abs(round(value))}{unit}"
+    if known.low == 0.0 and known.high == 1.0:
+        return f"{round(value * 100)} %"
+    return ("+" if known.low < 0 < value else "") + plain(value)
+
+
+def volume_text(gain_db: float) -> str:
+    """How a volume reads; the lowest is silence."""
+    return "off" if gain_db <= SILENT_DB else f"{gain_db:+.0f} dB".replace("-", MINUS).replace("+0 ", "0 ")
+
+
+class KnobsPanel(Panel):
+    """The six steering knobs; a right click arms MIDI learn for one.
+
+    Args:
+        ui: The program around it.
+    """
+
+    def __init__(self, ui: Ui) -> None:
+        super().__init__(ui, "steering")
+        self.knobs = {name: self.add(self._knob(STEERABLE[name])) for name in KNOBS}
+        self._echoes: dict[str, Echo[float]] = {name: Echo() for name in KNOBS}
+
+    def _knob(self, known: Steerable) -> Knob:
+        step = 1.0 if known.is_whole else (known.high - known.low) / 40
+        knob = Knob(
+            self.ui, f"knob-{known.name}", known.label, known.low, known.high, known.default,
+            lambda value: self._steer(known, value), default=known.default, step=step,
+            is_stepped=known.is_whole, format_value=lambda value: steer_text(known, value),
+            accent=PARTNER, tooltip=_EXPLAINED[known.name] + "; right click to learn",
+        )  # fmt: skip
+        knob.undo_name = known.label.lower()
+        knob.on_context = lambda x, y: self._open_menu(known, x, y)
+        return knob
+
+    def _steer(self, known: Steerable, value: float) -> None:
+        wanted: float | int = round(value) if known.is_whole else round(value, 4)
+        self._echoes[known.name].tell(wanted, self.ui.now_s)
+        self.ui.do(Steer(self.ui.now_s, known.name, wanted))
+
+    def _open_menu(self, known: Steerable, x: int, y: int) -> None:
+        """Learn, forget, reset."""
+        view, target = self.ui.view, known.name
+        is_learning = view.learning == target
+        words = "Stop learning" if is_learning else "Learn a controller"
+        items = [MenuItem(words, lambda: self.ui.do(Learn(None if is_learning else target)), "plug")]
+        learned = [each for each in view.learned if each.target == target]
+        if learned:
+            words = f"Forget CC {learned[0].controller}"
+            items.append(MenuItem(words, lambda: self.ui.do(Forget(target)), "cross"))
+        items.append(MenuItem("Reset", lambda: self.knobs[target].choose(known.default), "undo"))
+        open_menu(self.ui, items, (x, y))
+
+    def look(self, view: DeskView) -> None:
+        """Turn the knobs to what the partner is asked."""
+        for name, knob in self.knobs.items():
+            heard = STEERABLE[name].of(view.snapshot.steering, view.snapshot.feel)
+            knob.set_value(self._echoes[name].settle(heard, self.ui.now_s))
+            badge = next((f"CC {each.controller}" for each in view.learned if each.target == name), "")
+            knob.set_learned(badge, view.learning == name)
+
+    def arrange(self) -> None:
+        """Three columns, two rows."""
+        px = self.ui.theme.px
+        side, top = px(12), px(14)
+        width = (self.rect.width - 2 * side) // 3
+        height = (self.rect.height - top - px(8)) // 2
+        for number, knob in enumerate(self.knobs.values()):
+            row, column = divmod(number, 3)
+            cell = pygame.Rect(
+                self.rect.left + side + column * width,
+                self.rect.top + top + row * height,
+                width,
+                height - px(8),
+            )
+            knob.place(cell)
+
+
+class PartSwitch(Control):
+    """One part of the partner, on or off.
+
+    Args:
+        ui: The program around it.
+        instrument: Instrument class.
+        toggled: Called with the class when it is pressed.
+    """
+
+    radius_px = 6
+
+    def __init__(self, ui: Ui, instrument: int, panel: PartsPanel) -> None:
+        super().__init__(ui, f"part-{INSTRUMENT_NAMES[instrument]}")
+        self.instrument, self._panel = instrument, panel
+        self.is_on = False
+        self.tooltip = f"{INSTRUMENT_NAMES[instrument].capitalize()}: play it or leave it out"
+
+    def press(self) -> None:
+        """Switch the part."""
+        self._panel.toggle(self.instrument)
+
+    def show(self, is_on: bool) -> None:
+        """Light it or not."""
+        if is_on != self.is_on:
+            self.is_on = is_on
+            self.mark()
+
+    def draw(self, painter: Painter) -> None:
+        """The name on a ground that is lit while the part plays."""
+        ground, edge, ink = self.ground() if self.is_hot else mixed(PANEL, RAISED, 0.6), EDGE, INK_SOFT
+        if self.is_on:
+            ground = mixed(RAISED, PARTNER, 0.26 if self.is_hot else 0.18)
+            edge, ink = mixed(RAISED, PARTNER, 0.5), mixed(PARTNER, INK, 0.35)
+        painter.box(self.rect, ground, radius_px=self.radius_px, edge=edge)
+        room = self.rect.inflate(-painter.px(6), 0)
+        name = INSTRUMENT_NAMES[self.instrument].capitalize()
+        painter.text(name, room, size="small", weight="medium", color=ink, align="center")
+        self.draw_focus(painter)
+
+
+class PartsPanel(Panel):
+    """Switches of the partner's parts.
+
+    Args:
+        ui: The program around it.
+    """
+
+    def __init__(self, ui: Ui) -> None:
+        super().__init__(ui, "parts")
+        self.switches = [self.add(PartSwitch(ui, n, self)) for n in range(len(INSTRUMENT_NAMES))]
+        self._echo: Echo[tuple[int, ...]] = Echo()
+        self._shown: tuple[int, ...] = ()
+
+    def active(self) -> tuple[int, ...]:
+        """Parts that play, as far as is known here."""
+        return self._echo.settle(self.ui.view.snapshot.steering.instruments, self.ui.now_s)
+
+    def toggle(self, instrument: int) -> None:
+        """Take a part in or out; the last one stays."""
+        active = self.active()
+        kept = tuple(each for each in active if each != instrument)
+        wanted = kept if instrument in active else tuple(sorted((*active, instrument)))
+        if not wanted:
+            self.ui.toast("The partner needs one part.", "Switch another on first.")
+            return
+        self._echo.tell(wanted, self.ui.now_s)
+        self.ui.do(Steer(self.ui.now_s, "instruments", wanted))
+        self.look(self.ui.view)
+
+    def look(self, view: DeskView) -> None:  # noqa: ARG002 - asked through the echo
+        """Light what plays; make room for parts that are not always offered."""
+        active = self.active()
+        offered = offered_parts(active)
+        if offered != self._shown:
+            self._shown = offered
+            self.arrange()
+            self.mark()
+        for switch in self.switches:
+            switch.show(switch.instrument in active)
+
+    def arrange(self) -> None:
+        """Four columns, two rows."""
+        px = self.ui.theme.px
+        gap, side = px(6), px(16)
+        width = (self.rect.width - 2 * side - 3 * gap) // 4
+        height = (self.rect.height - gap - px(8)) // 2
+        for switch in self.switches:
+            switch.is_visible = switch.instrument in self._shown
+        for number, instrument in enumerate(self._shown):
+            row, column = divmod(number, 4)
+            place = pygame.Rect(0, 0, width, height)
+            place.topleft = (
+                self.rect.left + side + column * (width + gap),
+                self.rect.top + row * (height + gap),
+            )
+            self.switches[instrument].place(place)
+
+
+def offered_parts(active: Iterable[int]) -> tuple[int, ...]:
+    """Eight parts to be shown: those always offered, the last of them giving way to others that play."""
+    playing = set(active)
+    strangers = sorted(playing - set(PARTS))
+    idle = [part for part in PARTS if part not in playing]
+    dropped = set(idle[len(idle) - len(strangers) :]) if strangers else set()
+    return tuple([*(part for part in PARTS if part not in dropped), *strangers][: len(PARTS)])
+
+
+class VolumesPanel(Panel):
+    """How loud the player and the partner are.
+
+    Args:
+        ui: The program around it.
+    """
+
+    def __init__(self, ui: Ui) -> None:
+        super().__init__(ui, "volumes")
+        self.sliders = [
+            self.add(self._slider(Voice.PLAYER, "You")),
+            self.add(self._slider(Voice.PARTNER, "Partner")),
+        ]
+        self._echoes: list[Echo[float]] = [Echo(), Echo()]
+
+    def _slider(self, voice: Voice, label: str) -> Slider:
+        slider = Slider(
+            self.ui, f"volume-{voice}", label, SILENT_DB, LOUDEST_DB, 0.0,
+            lambda gain_db: self._set(voice, gain_db), default=0.0, step=1.0, is_stepped=True,
+            format_value=volume_text, accent=PLAYER if voice is Voice.PLAYER else PARTNER,
+            tooltip=f"Volume of {'your keys' if voice is Voice.PLAYER else 'the partner'}",
+        )  # fmt: skip
+        slider.label_px, slider.value_px = 52, 50
+        slider.undo_name = "volume"
+        return slider
+
+    def _set(self, voice: Voice, gain_db: float) -> None:
+        self._echoes[0 if voice is Voice.PLAYER else 1].tell(gain_db, self.ui.now_s)
+        self.ui.do(SetVolume(voice, gain_db))
+
+    def look(self, view: DeskView) -> None:
+        """Stand where the desk says."""
+        for slider, echo, gain_db in zip(self.sliders, self._echoes, view.volumes_db, strict=False):
+            slider.set_value(echo.settle(gain_db, self.ui.now_s))
+
+    def arrange(self) -> None:
+        """One below the other."""
+        px = self.ui.theme.px
+        inner = self.rect.inflate(-px(32), -px(12))
+        half = inner.height // 2
+        for number, slider in enumerate(self.sliders):
+            slider.place(pygame.Rect(inner.left, inner.top + number * half, inner.width, half))
