@@ -373,6 +373,10 @@ class PortWatcher:
         self._known = {d: system.names(d) for d in Direction}
         self._ports: list[InputPort | OutputPort] = []
 
+    def names(self, direction: Direction) -> tuple[str, ...]:
+        """Full names of the ports there were at the last look."""
+        return self._known[direction]
+
     def watch(self, port: InputPort | OutputPort) -> None:
         """Look after an open port; virtual and null ports are none of the watcher's business."""
         if port.is_hardware:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from models.sequence.plan import Steering
 from studio.live.engine import Meters
+from studio.live.feel import Feel
 from studio.live.messages import Input, Snapshot, Voice
 from studio.live.planner import ModelHealth, ModelState
 
@@ -202,6 +203,7 @@ class DeskView:
         roll: Notes heard in the last bars, by onset.
         chord: Name of the sounding harmony, no faster than every 0.25 s; empty for none.
         steering: What the partner is asked.
+        feel: How its notes are given out.
         meter: Numerator and denominator.
         is_metronome_on: Whether clicks are heard.
         player_instrument: Sound of the player's keys.
@@ -210,7 +212,8 @@ class DeskView:
         meters: Figures of the engine.
         underruns: Blocks that the sound card missed.
         model: How the model is.
-        model_name: Bundle that was chosen, ``name@version``; ``none`` for rules.
+        model_name: Bundle that plays, ``name@version``; ``none`` for rules.
+        model_loading: Bundle that is being loaded to take its place; empty for none.
         devices: Ports and sound.
         take: Recording and playback.
         learning: Target that waits for a controller; None for none.
@@ -223,6 +226,7 @@ class DeskView:
     roll: tuple[RollNote, ...] = ()
     chord: str = ""
     steering: Steering = field(default_factory=Steering)
+    feel: Feel = field(default_factory=Feel)
     meter: tuple[int, int] = (4, 4)
     is_metronome_on: bool = False
     player_instrument: int = 0
@@ -232,6 +236,7 @@ class DeskView:
     underruns: int = 0
     model: ModelHealth = field(default_factory=lambda: ModelHealth(ModelState.STARTING))
     model_name: str = ""
+    model_loading: str = ""
     devices: Devices = field(default_factory=Devices)
     take: TakeState = field(default_factory=TakeState)
     learning: str | None = None

@@ -102,6 +102,10 @@ class SoundSource(Protocol):
         """Sounds to be given out at ``now_s``, with their times."""
         ...
 
+    def stop(self, now_s: float) -> list[Sound]:
+        """Every off that is owed."""
+        ...
+
 
 class VirtualPlayer(Protocol):
     """Something that plays in a person's place."""
@@ -251,12 +255,11 @@ class Engine:
         if metronome is not None and mark is not None:
             metronome.follow([mark])
 
-    def change_planner(self, planner: Planner, now_s: float) -> Planner:
-        """Plan with another model from now on; returns the one before, still open. Inside ``call`` only."""
-        before, self._planner = self._planner, planner
+    def change_planner(self, planner: Planner, now_s: float) -> None:
+        """Plan with another model from now on; the one before stays open. Inside ``call`` only."""
+        self._planner = planner
         self._asked_s.clear()
         self._sent.appendleft(ModelChanged(now_s, is_ready=False))
-        return before
 
     def snapshot(self) -> Snapshot:
         """What the conductor showed last, at most ``snapshot_s`` ago."""
@@ -393,6 +396,8 @@ class Engine:
         now_s = self._clock.now_s()
         actions = self._conductor.finish(now_s)
         self._carry_out(actions)
+        if self._source is not None:
+            self.play(self._source.stop(now_s))
         self._snapshot = self._conductor.snapshot(now_s)
         if self._recorder is not None:
             self._recorder.record(now_s, (), actions)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from studio.live.messages import Sound
 
 MEZZO_FORTE = 80
-"""Velocity of *mf* in the usual mapping of dynamics to MIDI; at it, following the player changes nothing."""
+"""Velocity of *mf* in the usual mapping of dynamics to MIDI, around which loudness is followed."""
 
 MEMORY_S = 3.0
 """Time constant of the player's recent loudness: a phrase, not a note."""
@@ -31,7 +31,7 @@ class Feel:
 
     Attributes:
         register: Semitones by which the partner's lowest and highest pitch are moved together, −24–24.
-        follow: How strongly the partner's loudness follows the player's recent loudness, 0–1: 0 keeps its
+        dynamics: How strongly the partner's loudness follows the player's recent loudness, 0–1: 0 keeps its
             own; at 1 it is scaled by the player's average velocity over *mf* (80), accents kept.
         swing: Delay of the off-beat eighths, 0–1: 0 straight, 1 triplet swing (at 2/3 of the beat).
             Sixteenths move along.
@@ -39,7 +39,7 @@ class Feel:
     """
 
     register: int = 0
-    follow: float = 0.0
+    dynamics: float = 0.0
     swing: float = 0.0
     velocity: int = 0
 
@@ -84,8 +84,9 @@ STEERABLE: dict[str, Steerable] = {
         Steerable("temperature", "Temperature", 0.2, 2.0, _STEERING.temperature),
         Steerable("density", "Density", -2.0, 2.0, _STEERING.density),
         Steerable("register", "Register", -24, 24, _FEEL.register, "semitones", is_whole=True),
-        Steerable("follow", "Follow", 0.0, 1.0, _FEEL.follow),
+        Steerable("follow", "Follow", 0.0, 3.0, _STEERING.follow),
         Steerable("swing", "Swing", 0.0, 1.0, _FEEL.swing),
+        Steerable("dynamics", "Dynamics", 0.0, 1.0, _FEEL.dynamics),
         Steerable("velocity", "Velocity", -40, 40, _FEEL.velocity, is_whole=True),
     )
 }
@@ -193,7 +194,7 @@ class Shaping:
     def shape(self, sounds: Iterable[Sound]) -> list[Sound]:
         """The partner's sounds at the loudness asked for, 1–127; offs stay as they are."""
         feel, mean = self.feel, self._loudness.mean
-        gain = 1.0 if mean is None else 1.0 + feel.follow * (mean / MEZZO_FORTE - 1.0)
+        gain = 1.0 if mean is None else 1.0 + feel.dynamics * (mean / MEZZO_FORTE - 1.0)
         if gain == 1.0 and not feel.velocity:
             return list(sounds)
         return [

@@ -130,7 +130,7 @@ Input = (
 # Outputs.
 
 FIRST_FIXED_ID = 1 << 40
-"""Sounds with ids from here on (clicks, takes played back) have times fixed long before, whoever plays them."""
+"""Sounds with ids from here on (clicks, takes played back) have times that were fixed long before."""
 
 
 class Voice(StrEnum):

@@ -21,11 +21,11 @@ class Metronome:
     """Gives out the clicks that fall due. One thread only.
 
     Args:
-        grid: Bar lines: the first beat of a bar has the higher block.
+        grid: Bar lines: the first beat of a bar has the higher block. It may be replaced at any time.
     """
 
     def __init__(self, grid: BarGrid) -> None:
-        self._grid = grid
+        self.grid = grid
         self._mark: TempoMark | None = None
         self._next_beat = 0
         self._n_clicks = 0
@@ -57,7 +57,7 @@ class Metronome:
 
     def _is_downbeat(self) -> bool:
         tick = self._next_beat * GRID_PER_BEAT
-        return int(self._grid.start_and_length(tick)[0]) == tick
+        return int(self.grid.start_and_length(tick)[0]) == tick
 
     def _click(self, at_s: float, *, is_first: bool) -> list[Sound]:
         self._n_clicks += 1

@@ -47,6 +47,11 @@ class Sound:
         peak = self.meter.peak if self.meter is not None else 0.0
         return max(SILENT_PEAK_DB, 20.0 * float(np.log10(max(peak, 1e-9))))
 
+    def prepare_drums(self) -> None:
+        """Make the drums before they are played; keys sound meanwhile."""
+        if self.meter is not None:
+            self.meter.synth.prepare_drums()
+
     def prepare(self, program: int) -> None:
         """Make an instrument's tables before it is played (some 50 ms of work)."""
         if self.meter is not None:
@@ -83,14 +88,17 @@ class _Prompt:
 
 
 def open_sound(device: str, clock: Clock) -> Sound:
-    """Start the synth on a device; without one nothing is computed, and the sentence says why."""
+    """Start the synth on a device; without one nothing is computed, and the sentence says why.
+
+    Its keys are ready at once, its drums after ``prepare_drums``.
+    """
     # pygame greets on standard output, which belongs to results.
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     out = open_audio(device, SAMPLE_RATE_HZ, clock=clock)
     if out.reason:
         is_asked = device.strip().casefold() == NO_DEVICE
         return Sound((), NO_DEVICE, "" if is_asked else f"{out.reason} The performance is silent.")
-    synth = Synth(out.rate_hz)
+    synth = Synth(out.rate_hz, has_drums=False)
     prompt = _Prompt(synth)
     out.start(prompt.render)
     name = f"{out.name}, {out.rate_hz / 1000:g} kHz"

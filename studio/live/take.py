@@ -18,13 +18,31 @@ from midi.clock import TempoMap
 from midi.errors import UserError
 from midi.events import CLASS_PROGRAMS, DRUMS, INSTRUMENT_NAMES, N_INSTRUMENTS
 from midi.note import DRUM_CHANNEL, PPQ, Control, Note, NoteArray, Part, Score, TimeSignature
-from studio.live.messages import Actions, Input, Mode, Panic, SetMode, Sound, Steer, TempoMark, Voice
+from studio.live.messages import (
+    Actions,
+    Input,
+    Mode,
+    Panic,
+    SetMode,
+    SetPlaying,
+    Sound,
+    Steer,
+    TempoMark,
+    Voice,
+)
+from studio.live.transport import LARGE_ERROR_BEATS
 
 TAKE_VERSION = 1
 TAKE_NAME = "take.jsonl"
 
 _NOTE_KINDS = frozenset({"on", "off", "control"})
-_OTHER_KINDS = frozenset({"panic", "mode", "steer"})
+_OTHER_KINDS = frozenset({"panic", "mode", "steer", "stop"})
+
+_JUMP_BEATS = LARGE_ERROR_BEATS
+"""Musical time that is off by more than this at a mark went somewhere else; less is a clock's drift."""
+
+_LEAST_GAP_S = 0.02
+"""A jump without a pause before it takes this long in the score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,7 @@ class Take:
         tempo: Where musical time started or changed its pace.
         is_torn: Whether the end was lost, as after a power cut.
         changes: What was changed at the desk on the way, in order.
+        stops_s: Engine times at which the transport stopped.
     """
 
     header: TakeHeader = field(default_factory=TakeHeader)
@@ -71,6 +90,7 @@ class Take:
     tempo: tuple[TempoMark, ...] = ()
     is_torn: bool = False
     changes: tuple[SetMode | Steer | Panic, ...] = ()
+    stops_s: tuple[float, ...] = ()
 
     def duration_s(self) -> float:
         """From the start of the score to the last sound."""
@@ -86,15 +106,54 @@ class Take:
         return start.time_s - max(0, math.ceil((start.time_s - first_s) / bar_s - 1e-9)) * bar_s
 
     def tempo_map(self) -> TempoMap:
-        """Seconds since :meth:`origin_s` to ticks of 480 a quarter; notes keep their exact timing."""
+        """Seconds since :meth:`origin_s` to ticks of 480 a quarter; notes keep their exact timing.
+
+        Where musical time stood still or jumped, the pause is filled with the whole bars that fit it best, at
+        a tempo near the music's, so that what comes after stands in its bar as it was played.
+        """
+        origin_s = self.origin_s()
         first = self.tempo[0].bpm if self.tempo else self.header.bpm
         changes = {0: first}
         tempo_map = TempoMap(PPQ, ((0, first),))
-        for mark in self.tempo:
-            tick = max(0, round(float(tempo_map.ticks(mark.time_s - self.origin_s()))))
+        place = 0  # tick of beat 0 in the stretch so far
+        for before, mark in zip((None, *self.tempo), self.tempo, strict=False):
+            tick = max(0, round(float(tempo_map.ticks(mark.time_s - origin_s))))
+            pause_s = None if before is None else self._pause_s(before, mark)
+            if pause_s is not None:
+                tick = self._resume(changes, tempo_map, pause_s - origin_s, mark, place)
+            if before is None or pause_s is not None:
+                place = tick - round(mark.beat * PPQ)
             changes[max(tick, *changes)] = mark.bpm
             tempo_map = TempoMap(PPQ, tuple(changes.items()))
         return tempo_map
+
+    def _pause_s(self, before: TempoMark, mark: TempoMark) -> float | None:
+        """When the time before a mark came to its end; None where it runs on into the mark."""
+        stops_s = [at_s for at_s in self.stops_s if before.time_s <= at_s <= mark.time_s]
+        reached = before.beat + (mark.time_s - before.time_s) * before.bpm / 60.0
+        if stops_s:
+            return min(stops_s)
+        if abs(mark.beat - reached) <= _JUMP_BEATS:
+            return None
+        # Takes of earlier versions don't tell; there the last sound before the mark was the end.
+        return max((s.time_s for s in self.sounds if before.time_s < s.time_s <= mark.time_s), default=None)
+
+    def _resume(
+        self, changes: dict[int, float], tempo_map: TempoMap, pause_s: float, mark: TempoMark, place: int
+    ) -> int:
+        """Put the pause before a mark into the tempo changes; the mark's tick."""
+        mark_s = mark.time_s - self.origin_s()
+        pause_s = min(pause_s, mark_s - _LEAST_GAP_S)
+        pause = max(round(float(tempo_map.ticks(pause_s))), max(changes) + 1)
+        gap_s = max(mark_s - float(tempo_map.seconds(pause)), _LEAST_GAP_S / 10)
+        bar = round(TimeSignature(0, *self.header.metre).bar_beats() * PPQ)
+        in_time = pause + gap_s * mark.bpm / 60.0 * PPQ
+        base = place + round(mark.beat * PPQ)
+        tick = base + round((in_time - base) / bar) * bar
+        while tick <= pause:
+            tick += bar
+        changes[pause] = (tick - pause) / PPQ / gap_s * 60.0
+        return tick
 
     def score(self) -> Score:
         """The take as a score: a part for the player, one for each instrument of the partner."""
@@ -169,6 +228,8 @@ def event_lines(now_s: float, inputs: Sequence[Input], actions: Actions) -> list
             found.append({"kind": "mode", "time_s": item.time_s, "mode": str(item.mode)})
         elif isinstance(item, Steer):
             found.append({"kind": "steer", "time_s": item.time_s, "target": item.target, "value": item.value})
+        elif isinstance(item, SetPlaying) and not item.is_playing:
+            found.append({"kind": "stop", "time_s": now_s})
     found += ({"kind": "tempo", **asdict(mark)} for mark in actions.tempo)
     return [_line(event) for event in (*found, *(asdict(sound) for sound in actions.sounds))]
 
@@ -219,8 +280,17 @@ def _event(line: bytes) -> dict[str, Any]:
         return {"kind": kind, "sound": _sound(values)}
     if kind not in _OTHER_KINDS:
         raise ValueError(kind)
+    if kind == "stop":
+        return {"kind": kind, "stop_s": _finite(values["time_s"])}
     change = _change(values)
     return {"kind": kind} if change is None else {"kind": kind, "change": change}
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("time")
+    return number
 
 
 def _change(values: dict[str, Any]) -> SetMode | Steer | Panic | None:
@@ -285,4 +355,5 @@ def _take(events: list[dict[str, Any]], file: Path, *, is_torn: bool) -> Take:
         tuple(event["mark"] for event in events if "mark" in event),
         is_torn,
         tuple(event["change"] for event in events if "change" in event),
+        tuple(event["stop_s"] for event in events if "stop_s" in event),
     )

@@ -1,4 +1,4 @@
-"""Opens what a live performance is wired to: ports in and out, and an input that turns up later."""
+"""What a live performance is wired to: ports in and out, changed while it runs, or turning up later."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from midi.clock import Clock
 from midi.errors import UserError
 from midi.loopback import LoopbackGuard
-from midi.messages import InputQueue
+from midi.messages import InputQueue, Kind, MidiInput
 from midi.ports import (
     NO_PORT,
     Direction,
@@ -17,6 +17,7 @@ from midi.ports import (
     OutputPort,
     PortEvent,
     PortWatcher,
+    match_port,
     open_input,
     open_output,
     publish_input,
@@ -25,26 +26,42 @@ from midi.ports import (
 from midi.scheduler import Lateness, OutputScheduler
 from studio.live.outputs import PortOutput
 
+Plug = Callable[[PortOutput], None]
+
 NOT_A_PLAYER = ("midi through", "antiphon")
 """Inputs with these in their name are plumbing and are not opened unless asked for by name."""
 
 
 class Ports:
-    """The ports of a performance. Opened by one thread, then polled and closed by the engine's.
+    """The ports of a performance. One thread at a time opens, polls, changes and closes them.
 
     Args:
         system: The MIDI system.
         queue: Where everything received goes.
         clock: Stamps what is received, and tells when to send.
+        plug: Told of what feeds an output that was opened.
+        unplug: Told of what fed an output that is about to be closed.
 
     Attributes:
         inputs: Open inputs.
         outputs: Open outputs with what feeds them.
         sentences: What a person should know about them.
+        heard_s: Time of the latest message from an input, clocks aside; minus infinity before the first.
     """
 
-    def __init__(self, system: MidiSystem, queue: InputQueue, clock: Clock) -> None:
+    def __init__(
+        self,
+        system: MidiSystem,
+        queue: InputQueue,
+        clock: Clock,
+        *,
+        plug: Plug | None = None,
+        unplug: Plug | None = None,
+    ) -> None:
         self._system, self._queue, self._clock = system, queue, clock
+        self._plug, self._unplug = plug, unplug
+        self._awaited: dict[Direction, str] = {}
+        self.heard_s = float("-inf")
         self._guard = LoopbackGuard()
         self._watcher = PortWatcher(system)
         self._wants_any_input = False
@@ -66,7 +83,7 @@ class Ports:
         """
         try:
             if virtual:
-                self.inputs.append(publish_input(self._system, virtual, self._queue.put, self._clock))
+                self.inputs.append(publish_input(self._system, virtual, self._hear, self._clock))
                 self._add_output(publish_output(self._system, virtual, self._clock, self._guard))
             if out_port is not None and not _is_none(out_port):
                 self._add_output(open_output(self._system, out_port, self._clock, self._guard))
@@ -82,10 +99,93 @@ class Ports:
     def _add_output(self, port: OutputPort) -> None:
         self._watcher.watch(port)
         scheduler = OutputScheduler(port, self._clock)
-        self.outputs.append(_Output(port, scheduler, PortOutput(scheduler)))
+        output = _Output(port, scheduler, PortOutput(scheduler))
+        self.outputs.append(output)
+        if self._plug is not None:
+            self._plug(output.sink)
+
+    def _hear(self, message: MidiInput) -> None:
+        if message.kind is not Kind.CLOCK:
+            self.heard_s = message.time_s
+        self._queue.put(message)
+
+    def expect(self, in_port: str | None, out_port: str | None) -> None:
+        """Open what was used before, now or as soon as it turns up; see :meth:`open` for the names."""
+        if in_port is None or _is_none(in_port):
+            self.open(in_port, None, None)
+        elif not self._try(Direction.INPUT, in_port):
+            self._await(Direction.INPUT, in_port)
+        if out_port is not None and not _is_none(out_port) and not self._try(Direction.OUTPUT, out_port):
+            self._await(Direction.OUTPUT, out_port)
+
+    def _await(self, direction: Direction, wanted: str) -> None:
+        self._awaited[direction] = wanted
+        self.sentences.append(f"The MIDI {direction} {wanted} is not there; it is used once it turns up.")
+
+    def _try(self, direction: Direction, wanted: str) -> bool:
+        try:
+            if direction is Direction.INPUT:
+                self._add_input(wanted)
+            else:
+                self._add_output(open_output(self._system, wanted, self._clock, self._guard))
+        except UserError:
+            return False
+        return True
+
+    def choose_input(self, name: str | None) -> None:
+        """Play from another port; what the one before holds is released. Virtual inputs stay.
+
+        Raises:
+            UserError: It cannot be had; everything is as before.
+        """
+        before = [port for port in self.inputs if port.is_hardware]
+        if name is not None and not _is_none(name):
+            found = match_port(name, self._system.names(Direction.INPUT), Direction.INPUT)
+            if any(port.name == found and not port.lost for port in before):
+                return
+            self._add_input(found)
+        for port in before:
+            self._watcher.unwatch(port)
+            self.inputs.remove(port)
+            port.lose(self._clock.now_s())
+            port.close()
+        self._awaited.pop(Direction.INPUT, None)
+        self._wants_any_input = name is None
+        if name is None:
+            self._open_any_input()
+
+    def choose_output(self, name: str | None) -> None:
+        """Send to another port; the one before is silenced. Virtual outputs stay.
+
+        Raises:
+            UserError: It cannot be had; everything is as before.
+        """
+        before = [output for output in self.outputs if output.port.is_hardware]
+        if name is not None and not _is_none(name):
+            found = match_port(name, self._system.names(Direction.OUTPUT), Direction.OUTPUT)
+            if any(output.port.name == found and not output.port.lost for output in before):
+                return
+            self._add_output(open_output(self._system, found, self._clock, self._guard))
+        for output in before:
+            self._watcher.unwatch(output.port)
+            self.outputs.remove(output)
+            if self._unplug is not None:
+                self._unplug(output.sink)
+            self._n_dropped += output.scheduler.n_stale
+            output.scheduler.close()
+            output.port.close()
+        self._awaited.pop(Direction.OUTPUT, None)
+
+    def names(self, direction: Direction) -> tuple[str, ...]:
+        """Ports there were at the last look."""
+        return self._watcher.names(direction)
+
+    def sent_s(self) -> float:
+        """Time of the latest sound for an output; minus infinity before the first."""
+        return max((output.sink.active_s for output in self.outputs), default=float("-inf"))
 
     def _add_input(self, wanted: str) -> None:
-        port = open_input(self._system, wanted, self._queue.put, self._clock, self._guard)
+        port = open_input(self._system, wanted, self._hear, self._clock, self._guard)
         self._watcher.watch(port)
         self.inputs.append(port)
 
@@ -107,8 +207,11 @@ class Ports:
             return
 
     def poll(self, now_s: float) -> tuple[PortEvent, ...]:
-        """Reopen what came back; open the first input that turns up where none was named."""
+        """Reopen what came back; open what is awaited, or any input where none was named."""
         events = self._watcher.poll(now_s)
+        for direction, wanted in list(self._awaited.items()):
+            if any(event.change == "appeared" for event in events) and self._try(direction, wanted):
+                self._awaited.pop(direction, None)
         if self._wants_any_input and any(
             event.change == "appeared" and event.direction is Direction.INPUT for event in events
         ):
