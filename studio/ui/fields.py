@@ -196,17 +196,15 @@ class TextField(Control):
             return event.name == "c" or line.insert("")
         if event.name == "v":
             return line.insert(clipboard.paste())
-        if event.name == "a":
-            self.select_all()
-            return True
         if event.name in {"z", "y"}:
             return line.redo() if event.shift or event.name == "y" else line.undo()
-        if event.name in {"left", "right"}:
-            line.move(line.word(1 if event.name == "right" else -1), keeps_anchor=event.shift)
-            return True
         if event.name in {"backspace", "delete"}:
             return line.delete(line.word(-1 if event.name == "backspace" else 1))
-        return False
+        if event.name in {"left", "right"}:
+            line.move(line.word(1 if event.name == "right" else -1), keeps_anchor=event.shift)
+        elif event.name == "a":
+            self.select_all()
+        return event.name in {"a", "left", "right"}
 
     def _edit(self, event: Key) -> bool:
         line = self.line

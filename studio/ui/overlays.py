@@ -424,7 +424,7 @@ class Dialog(Overlay):
         return n_lines * round(theme.px(TEXT_SIZES_PX["body"]) * 1.5) + theme.px(8)
 
     def key(self, event: Key) -> bool:
-        """Enter and Escape."""
+        """Enter and Escape; only Tab goes on to the next button."""
         if event.is_down and event.name == "escape":
             self.leave()
         elif (
@@ -434,7 +434,7 @@ class Dialog(Overlay):
             and self.confirm.is_enabled
         ):
             self.accept()
-        return True
+        return event.name != "tab"
 
     def pointer(self, event: Pointer) -> bool:  # noqa: ARG002
         """Nothing below is reached."""
@@ -468,7 +468,7 @@ class Toast:
 
 
 class Toasts(Overlay):
-    """The stack of toasts at the bottom right; a press on one takes it away, the pointer over one keeps it."""
+    """The stack of toasts at the bottom right: a press takes one away, the pointer over one keeps it."""
 
     width_px = 380
     stays_s = 5.0
