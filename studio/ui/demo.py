@@ -1,4 +1,4 @@
-"""A desk with no instrument behind it: a performance for the eye, for screenshots and tests of screens.
+"""A desk with no instrument behind it: a performance for the eye, for screenshots and tests of screens."""
 
 from __future__ import annotations
 
