@@ -48,16 +48,17 @@ class ModelBadge(Control):
 
     def __init__(self, ui: Ui, name: str = "model") -> None:
         super().__init__(ui, name)
-        self._shown: tuple[str, ModelHealth] | None = None
+        self._shown: tuple[str, str, ModelHealth] | None = None
 
     @property
     def is_loading(self) -> bool:
         """Whether the line runs."""
-        return self.ui.view.model.state in _LOADING
+        view = self.ui.view
+        return view.model.state in _LOADING or bool(view.model_loading)
 
     def look(self, view: DeskView) -> None:
         """Draw what changed, and every frame while it loads."""
-        shown = (view.model_name, view.model)
+        shown = (view.model_name, view.model_loading, view.model)
         if shown != self._shown or self.is_loading:
             self._shown = shown
             self.tooltip = view.model.sentence or "The model that plays: choose another"
@@ -71,6 +72,8 @@ class ModelBadge(Control):
         """Name above, state below, and a line along the lower edge while it loads."""
         view = self.ui.view
         title, state, color = model_words(view.model_name, view.model)
+        if view.model_loading:
+            state, color = f"loading {view.model_loading} …", INK_SOFT
         painter.box(self.rect, self.ground(), radius_px=self.radius_px, edge=EDGE)
         inner = self.rect.inflate(-painter.px(20), 0)
         center = (inner.left + painter.px(4), self.rect.centery)

@@ -33,6 +33,7 @@ ZOOM = (0.5, 2.5)
 LANE_PX = 17
 """Lanes grow no higher than about this."""
 
+FRAME_S = 1 / 60
 _NOTCH = 1.12
 _REGION_GLIDE_S = 0.12
 
@@ -166,6 +167,8 @@ class Score(Widget):
         backdrop.draw_gutter(painter, self._gutter(roll), roll)
         if self.is_empty:
             draw_empty(painter, roll.rect)
+        if view.snapshot.is_playing or self._range.is_moving:
+            self.ui.wake(FRAME_S)
 
     def _advance(self, view: DeskView, now_s: float, passed_s: float) -> None:
         beat = self.clock.advance(view.snapshot, now_s)

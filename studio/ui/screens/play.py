@@ -9,6 +9,7 @@ import pygame
 from studio.ui.paint import Painter
 from studio.ui.play.counter import Counter
 from studio.ui.play.keyboard import Keyboard, Labels
+from studio.ui.play.letters import key_letters
 from studio.ui.play.picture import PicturePanel
 from studio.ui.play.score import Score
 from studio.ui.play.status import DevicesPanel, FiguresPanel, LevelPanel
@@ -122,3 +123,8 @@ class PlayScreen(Widget):
     def draw(self, painter: Painter) -> None:
         """The hairlines: what no panel covers."""
         painter.surface.fill(EDGE, self.rect)
+
+
+def build(ui: Ui) -> PlayScreen:
+    """The screen for the window, which may tell the octave of the computer's keys by ``typing_octave``."""
+    return PlayScreen(ui, lambda: key_letters(getattr(ui, "typing_octave", 4)))
