@@ -1,0 +1,58 @@
+"""Numbered steps, headings, badges and rows of facts: what cards on screens are made of."""
+
+from __future__ import annotations
+
+import pygame
+
+from studio.ui.paint import Painter, text_width, wrapped
+from studio.ui.theme import EDGE, INK, INK_FAINT, INK_SOFT, RAISED, TEXT_SIZES_PX, Color, Theme, mixed
+
+LEADING = 1.5
+"""Of :meth:`studio.ui.paint.Painter.paragraph`, in heights of the type."""
+
+
+def prose_height(theme: Theme, words: str, size: str, width: int) -> int:
+    """Display pixels that a paragraph takes."""
+    return len(wrapped(words, size, "regular", theme.scale, width)) * round(
+        theme.px(TEXT_SIZES_PX[size]) * LEADING
+    )
+
+
+def heading(painter: Painter, words: str, rect: pygame.Rect, hint: str = "") -> None:
+    """The title of a card, and a quiet hint at the right of it."""
+    box = painter.text(words, rect, weight="medium", color=INK)
+    if hint:
+        left = box.right + painter.px(16)
+        room = pygame.Rect(left, rect.top, max(0, rect.right - left), rect.height)
+        painter.text(hint, room, size="small", color=INK_FAINT, align="right")
+
+
+def fact(painter: Painter, label: str, words: str, rect: pygame.Rect, label_width: int) -> None:
+    """A label and what it says, side by side; ``label_width`` display pixels for the label."""
+    painter.text(label, pygame.Rect(rect.topleft, (label_width, rect.height)), size="small", color=INK_FAINT)
+    rest = pygame.Rect(rect.left + label_width, rect.top, max(0, rect.width - label_width), rect.height)
+    painter.text(words, rest, size="small", color=INK)
+
+
+def badge_width(words: str, theme: Theme) -> int:
+    """Display pixels that :func:`badge` takes."""
+    return text_width(words, "tiny", "medium", theme.scale) + theme.px(16)
+
+
+def badge(
+    painter: Painter, words: str, left: int, middle: int, *, color: Color = INK_SOFT, ground: Color = RAISED
+) -> int:
+    """A word in a rounded box, its middle at a height; returns its right edge."""
+    box = pygame.Rect(left, middle - painter.px(10), badge_width(words, painter.theme), painter.px(20))
+    painter.box(box, ground, radius_px=10, edge=mixed(ground, EDGE, 0.9))
+    painter.text(words, box, size="tiny", color=color, weight="medium", align="center")
+    return box.right
+
+
+def keycap(painter: Painter, words: str, left: int, middle: int) -> int:
+    """A key's label in a small box, its middle at a height; returns its right edge."""
+    width = max(painter.px(22), text_width(words, "small", "medium", painter.theme.scale) + painter.px(14))
+    box = pygame.Rect(left, middle - painter.px(11), width, painter.px(22))
+    painter.box(box, RAISED, radius_px=5, edge=mixed(EDGE, INK_FAINT, 0.35))
+    painter.text(words, box, size="small", color=INK, weight="medium", align="center")
+    return box.right
