@@ -25,9 +25,10 @@ from studio.live.deskmodel import RULES, ModelShelf, StartingPlanner, StartPlann
 from studio.live.deskoptions import DeskOptions
 from studio.live.deskplayback import Playback
 from studio.live.deskview import Command, DeskView, Devices, Notice, RollNote, TakeState
-from studio.live.engine import ClockInput, Engine, Meters, Sink, VirtualPlayer
+from studio.live.engine import ClockInput, Engine, Sink, VirtualPlayer
 from studio.live.learn import Learner
 from studio.live.messages import Actions, Input, Voice
+from studio.live.meters import Meters
 from studio.live.planner import Planner
 from studio.live.roll import KEPT_BARS, ChordWatch, Roll, by_onset, sounding_pitches
 from studio.live.take import TAKE_NAME, TakeHeader

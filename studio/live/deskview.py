@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.sequence.plan import Steering
-from studio.live.engine import Meters
 from studio.live.feel import Feel
 from studio.live.messages import Input, Snapshot, Voice
+from studio.live.meters import Meters
 from studio.live.planner import ModelHealth, ModelState
 
 

@@ -12,7 +12,6 @@ import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol
 
@@ -32,7 +31,7 @@ from studio.live.messages import (
     Sound,
     TempoMark,
 )
-from studio.live.meters import Meter, Percentiles
+from studio.live.meters import Meter, Meters
 from studio.live.metronome import Metronome
 from studio.live.outputs import OpenNotes
 from studio.live.planner import ModelHealth, ModelState, Planner
@@ -113,29 +112,6 @@ class VirtualPlayer(Protocol):
     def due(self, now_s: float) -> list[Input]:
         """Inputs up to ``now_s``."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Meters:
-    """Figures of the engine itself.
-
-    Attributes:
-        plan_latency: From asking for a plan to having it.
-        lateness: By how much the loop woke late.
-        port_lateness: How late messages left for the port; None without one.
-        rows: Event rows that the model read or drew.
-        compute_s: Seconds that it needed for them.
-        priority: ``real-time`` or ``ordinary``.
-        hanging_notes: Notes that are on.
-    """
-
-    plan_latency: Percentiles = field(default_factory=Percentiles)
-    lateness: Percentiles = field(default_factory=Percentiles)
-    port_lateness: Lateness | None = None
-    rows: int = 0
-    compute_s: float = 0.0
-    priority: str = "ordinary"
-    hanging_notes: int = 0
 
 
 class Engine:

@@ -1,10 +1,14 @@
-"""Running percentiles over the last few thousand values, cheap enough for the engine's loop."""
+"""Figures of the engine: percentiles over the last few thousand values, cheap enough for its loop."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from midi.scheduler import Lateness
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +43,26 @@ class Meter:
             return Percentiles()
         p50, p95, p99 = (float(x) * 1e3 for x in np.percentile(kept, (50, 95, 99)))
         return Percentiles(self._count, p50, p95, p99, self._max_s * 1e3)
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """Figures of the engine itself.
+
+    Attributes:
+        plan_latency: From asking for a plan to having it.
+        lateness: By how much the loop woke late.
+        port_lateness: How late messages left for the port; None without one.
+        rows: Event rows that the model read or drew.
+        compute_s: Seconds that it needed for them.
+        priority: ``real-time`` or ``ordinary``.
+        hanging_notes: Notes that are on.
+    """
+
+    plan_latency: Percentiles = field(default_factory=Percentiles)
+    lateness: Percentiles = field(default_factory=Percentiles)
+    port_lateness: Lateness | None = None
+    rows: int = 0
+    compute_s: float = 0.0
+    priority: str = "ordinary"
+    hanging_notes: int = 0

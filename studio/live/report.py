@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from midi.files import write
-from studio.live.engine import Meters
 from studio.live.messages import Actions, Input, Snapshot
+from studio.live.meters import Meters
 from studio.live.planner import ModelHealth
 from studio.live.session import TakeHeader, TakeRecorder, load_take
 

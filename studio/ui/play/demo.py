@@ -13,10 +13,9 @@ from pathlib import Path
 from midi.events import DRUMS, INSTRUMENT_NAMES
 from models.sequence.plan import PlannedNote, Steering
 from studio.live.deskview import DeskView, Devices, RollNote, TakeState
-from studio.live.engine import Meters
 from studio.live.feel import Feel
 from studio.live.messages import LiveCounts, Mode, Snapshot, Voice
-from studio.live.meters import Percentiles
+from studio.live.meters import Meters, Percentiles
 from studio.live.planner import ModelHealth, ModelState
 
 BPM = 108.0
