@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from midi.files import score_to_bytes, write_bytes
 from midi.note import PPQ, Score, TimeSignature
 from studio.live.channels import Channels
 from studio.live.messages import Sound, Voice
-from studio.live.soundfiles import SoundWriter
+from studio.live.soundfiles import SoundWriter, samples_16
 from studio.live.synth import Synth
 from studio.live.take import TAKE_NAME, Take, load_take
 from studio.pianoroll import EDGE_BEATS, Roll, RollNote, draw, name_chords
@@ -228,29 +227,29 @@ def render_again(take: Path, progress: Progress | None = None) -> Rerendered:
     """Make a take's sound anew and compare it, bit for bit, with the sound files beside the take.
 
     Raises:
-        UserError: The take can't be read, or there is no space for its sound.
+        UserError: The take can't be read.
     """
     performance = Performance(load_take(take))
     file = take / TAKE_NAME if take.is_dir() else take
-    with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
-        fresh = Path(folder) / "again.wav"
-        write_audio(performance, fresh, progress)
-        digest, seconds = _samples_digest(fresh)
+    digest, n_frames = hashlib.sha256(), 0
+    for block in audio_blocks(performance, progress):
+        digest.update(samples_16(block).astype("<i2").tobytes())
+        n_frames += len(block)
     beside = [path for ending in (".wav", ".flac") if (path := file.with_suffix(ending)).is_file()]
-    matches = tuple((path.name, _samples_digest(path)[0] == digest) for path in beside)
-    return Rerendered(digest, seconds, matches)
+    matches = tuple((path.name, _samples_digest(path) == digest.hexdigest()) for path in beside)
+    return Rerendered(digest.hexdigest(), n_frames / SAMPLE_RATE_HZ, matches)
 
 
-def _samples_digest(path: Path) -> tuple[str, float]:
-    """Digest of a sound file's samples as 16 bit, and its length in seconds; empty where it has none."""
+def _samples_digest(path: Path) -> str:
+    """Digest of a sound file's samples as 16 bit; empty where it has none."""
     digest = hashlib.sha256()
     try:
         with soundfile.SoundFile(path) as file:
             for block in file.blocks(BLOCK_FRAMES, dtype="int16"):
                 digest.update(block.astype("<i2").tobytes())
-            return digest.hexdigest(), file.frames / file.samplerate
     except (OSError, soundfile.SoundFileError):
-        return "", 0.0
+        return ""
+    return digest.hexdigest()
 
 
 def _title(take: Path) -> str:

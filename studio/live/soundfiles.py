@@ -18,6 +18,14 @@ from midi.errors import UserError
 Audio = NDArray[np.float32]
 
 
+def samples_16(block: Audio) -> NDArray[np.int16]:
+    """Frames in -1 to 1 as the samples that every file format gets; what is beyond is clipped.
+
+    Rounded here because libsndfile converts differently for WAV (it cuts off) and FLAC (it rounds).
+    """
+    return np.rint(np.clip(np.nan_to_num(block), -1.0, 1.0) * 32767.0).astype(np.int16)
+
+
 class SoundWriter:
     """A WAV or FLAC file, 16 bit stereo, written block by block and put in its place by ``close``.
 
@@ -68,7 +76,7 @@ class SoundWriter:
         if self._file is None:
             raise UserError(f"{self.path} is closed.", "Start a new recording.")
         try:
-            self._file.write(block)
+            self._file.write(samples_16(block))
         except (OSError, soundfile.SoundFileError, AssertionError) as error:
             # soundfile asserts that all frames were taken, which is how a full disk may show.
             self._fail(error)
