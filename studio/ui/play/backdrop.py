@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from itertools import pairwise
 
 import pygame
@@ -39,6 +40,7 @@ _TINT: dict[Region, tuple[Color, float]] = {
 }
 
 
+@cache
 def ground(region: Region, *, black: bool = False) -> Color:
     """Color of the lanes of a stretch of time."""
     tint, share = _TINT[region]

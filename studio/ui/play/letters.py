@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+
 from studio.ui.typingkeys import HIGH_ROW, LOW_ROW
 
 _A, _ONE = 4, 30
@@ -19,7 +22,8 @@ def key_name(scancode: int) -> str:
     return _SIGNS.get(scancode, "")
 
 
-def key_letters(octave: int) -> dict[int, str]:
+@cache
+def key_letters(octave: int) -> Mapping[int, str]:
     """Letters by the pitch that they play while the lower row begins at an octave (4: middle C).
 
     Pitches that both rows play carry the letter of the upper row.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pygame
 
 from midi.events import DRUMS
@@ -35,15 +37,25 @@ def drum_row(pitch: int) -> int:
 
 def heard_color(voice: Voice, velocity: int, age_ticks: float) -> Color:
     """The voice's accent, brighter for louder notes and for an instant after the stroke."""
-    loud = min(max(velocity, 1), 127) // 8 / 15
-    color = mixed(GROUND, ACCENTS[voice], 0.42 + 0.58 * loud)
     fresh = 1.0 - age_ticks / GLOW_TICKS
-    return mixed(color, INK, 0.55 * round(fresh * 3) / 3) if 0.0 < fresh <= 1.0 else color
+    glow = round(fresh * 3) if 0.0 < fresh <= 1.0 else 0
+    return _heard_color(voice, min(max(velocity, 1), 127) // 8, glow)
+
+
+@cache
+def _heard_color(voice: Voice, loudness: int, glow: int) -> Color:
+    """Color by loudness 0–15 and glow 0–3: few enough that the sprites are soon all drawn."""
+    return mixed(mixed(GROUND, ACCENTS[voice], 0.42 + 0.58 * loudness / 15), INK, 0.55 * glow / 3)
 
 
 def committed_colors(velocity: int) -> tuple[Color, Color]:
     """Filling and outline of a note that will be played."""
-    loud = min(max(velocity, 1), 127) // 16 / 7
+    return _committed_colors(min(max(velocity, 1), 127) // 16)
+
+
+@cache
+def _committed_colors(loudness: int) -> tuple[Color, Color]:
+    loud = loudness / 7
     return mixed(GROUND, PARTNER, 0.38 + 0.3 * loud), mixed(GROUND, PARTNER, 0.82 + 0.18 * loud)
 
 

@@ -41,9 +41,7 @@ class RecordButton(Control):
         if shown != (self.is_on, self.is_writing, self.words):
             self.is_on, self.is_writing, self.words = shown
             self.mark()
-        self.tooltip = (
-            "Recording: everything is kept as a take" if is_on else "Not recording: nothing is kept"
-        )
+        self.tooltip = "Everything is kept as a take  (Ctrl R)" if is_on else "Nothing is kept  (Ctrl R)"
 
     def press(self) -> None:
         """Keep takes, or not."""

@@ -159,7 +159,7 @@ class Score(Widget):
         self._drawn_s = now_s
         self._advance(view, now_s, passed_s)
         roll = self.geometry()
-        painter.surface.fill(PANEL, self.rect)
+        painter.surface.fill(PANEL, (*self.rect.topleft, self.rect.width, roll.rect.top - self.rect.top))
         self._draw_plane(painter, roll, view)
         if not self._is_waiting:
             self._draw_header(painter, roll)

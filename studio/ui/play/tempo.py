@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import pygame
 
 from studio.live.deskview import DeskView
@@ -17,11 +15,6 @@ from studio.ui.widget import Key, Pointer, Ui
 
 PX_A_BPM = 3.0
 """Logical pixels of dragging for one beat a minute; a tenth of it while fine."""
-
-FORGET_S = 2.0
-"""A longer pause begins the tapping anew; 2 s are 30 bpm."""
-
-_TAPS = 6
 
 
 class TempoField(Control):
@@ -136,20 +129,3 @@ class TempoField(Control):
             "bpm", unit, size="tiny", color=INK_FAINT if not self.is_hot else INK_SOFT, align="center"
         )
         self.draw_focus(painter)
-
-
-class Taps:
-    """Tempo from taps: the mean of the last few intervals."""
-
-    def __init__(self) -> None:
-        self._times_s: deque[float] = deque(maxlen=_TAPS)
-
-    def tap(self, now_s: float) -> float | None:
-        """Take a tap; beats a minute, or None before the second of a row."""
-        if self._times_s and not 0.0 < now_s - self._times_s[-1] <= FORGET_S:
-            self._times_s.clear()
-        self._times_s.append(now_s)
-        if len(self._times_s) < 2:
-            return None
-        mean_s = (self._times_s[-1] - self._times_s[0]) / (len(self._times_s) - 1)
-        return min(max(60.0 / mean_s, MIN_BPM), MAX_BPM)

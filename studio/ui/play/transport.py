@@ -11,7 +11,8 @@ from studio.ui.play.echo import Echo
 from studio.ui.play.meterpicker import MeterPicker
 from studio.ui.play.modelbadge import ModelBadge
 from studio.ui.play.record import RecordButton
-from studio.ui.play.tempo import Taps, TempoField
+from studio.ui.play.tempo import TempoField
+from studio.ui.shortcuts import TapTempo
 from studio.ui.theme import ALARM, GOOD, INK, PARTNER
 from studio.ui.widget import Ui
 
@@ -32,7 +33,9 @@ class StartPanel(Panel):
     def __init__(self, ui: Ui) -> None:
         super().__init__(ui, "transport-start")
         self.play = self.add(
-            IconButton(ui, "play", "play", self.toggle, tooltip="Start and stop", is_bare=False, accent=GOOD)
+            IconButton(
+                ui, "play", "play", self.toggle, tooltip="Start and stop  (Space)", is_bare=False, accent=GOOD
+            )
         )
         self.play.icon_px = 20
         self.record = self.add(RecordButton(ui))
@@ -84,7 +87,7 @@ class SettingsPanel(Panel):
 
     def __init__(self, ui: Ui) -> None:
         super().__init__(ui, "transport-settings")
-        self.taps = Taps()
+        self.taps = TapTempo()
         self.slower = self.add(
             IconButton(ui, "slower", "minus", lambda: self.tempo.nudge(-1), tooltip="Slower")
         )
@@ -93,14 +96,14 @@ class SettingsPanel(Panel):
             IconButton(ui, "faster", "plus", lambda: self.tempo.nudge(1), tooltip="Faster")
         )
         self.slower.icon_px = self.faster.icon_px = 14
-        self.tap = self.add(Button(ui, "tap", "Tap", self.tap_tempo, tooltip="Tap the tempo"))
+        self.tap = self.add(Button(ui, "tap", "Tap", self.tap_tempo, tooltip="Tap the tempo  (Ctrl T)"))
         self.metronome = self.add(
             IconButton(
                 ui,
                 "metronome",
                 "metronome",
                 self._set_metronome,
-                tooltip="Metronome",
+                tooltip="Metronome  (Ctrl M)",
                 is_toggle=True,
                 is_bare=False,
                 accent=INK,
@@ -125,7 +128,7 @@ class SettingsPanel(Panel):
                 "panic",
                 "panic",
                 self._panic,
-                tooltip="Silence everything now",
+                tooltip="Silence everything now  (Esc)",
                 is_bare=False,
                 accent=ALARM,
             )

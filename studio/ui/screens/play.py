@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 import pygame
 
@@ -126,5 +127,12 @@ class PlayScreen(Widget):
 
 
 def build(ui: Ui) -> PlayScreen:
-    """The screen for the window, which may tell the octave of the computer's keys by ``typing_octave``."""
-    return PlayScreen(ui, lambda: key_letters(getattr(ui, "typing_octave", 4)))
+    """The screen for the window, whose computer keys have an octave and may be switched off."""
+    return PlayScreen(ui, partial(_letters, ui))
+
+
+def _letters(ui: Ui) -> Mapping[int, str]:
+    """Letters for the keys now; other programs around the screen may know nothing of computer keys."""
+    octave = getattr(getattr(ui, "typing", None), "octave", 4)
+    plays = getattr(getattr(ui, "state", None), "plays_keys", True)
+    return key_letters(octave) if plays else {}

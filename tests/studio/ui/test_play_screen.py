@@ -1,6 +1,5 @@
 import pygame
 import pytest
-from studio.ui.play.letters import key_letters
 
 from studio.live.deskview import (
     ChooseInput,
@@ -22,11 +21,11 @@ from studio.ui.play.bench import measure
 from studio.ui.play.counter import bar_and_beat
 from studio.ui.play.demo import busy_view, idle_view
 from studio.ui.play.echo import PATIENCE_S, Echo
+from studio.ui.play.letters import key_letters
 from studio.ui.play.modelbadge import model_words
 from studio.ui.play.record import length_text
 from studio.ui.play.status import figures
 from studio.ui.play.steering import PARTS, offered_parts, steer_text, volume_text
-from studio.ui.play.tempo import Taps
 from studio.ui.screens.play import PlayScreen, build
 from studio.ui.widget import Key, Widget
 from tests.studio.ui.play_fakes import FakeUi, at, replace
@@ -188,14 +187,6 @@ def test_tapping_sets_the_tempo(ui, screen):
         click(screen, "tap")
         ui.now_s += 0.5
     assert [command.bpm for command in ui.sent] == [120.0] * 3
-
-
-def test_a_pause_begins_the_tapping_anew():
-    taps = Taps()
-    assert taps.tap(0.0) is None
-    assert taps.tap(0.6) == pytest.approx(100.0)
-    assert taps.tap(5.0) is None
-    assert taps.tap(5.5) == pytest.approx(120.0)
 
 
 def test_the_tempo_shown_does_not_fall_back_while_the_desk_takes_it_up(ui, screen):
