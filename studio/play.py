@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,25 +16,18 @@ from rich.console import Console
 
 from midi.errors import UserError
 from midi.files import read
-from midi.messages import InputQueue
 from midi.ports import MidiSystem, find_system
 from midi.systemclock import SystemClock
 from studio import settings
-from studio.live.conductor import Conductor, ConductorConfig
+from studio.live.desk import Desk, DeskOptions
+from studio.live.deskmodel import start_planner as start_model
 from studio.live.display import REFRESH_S, LiveDisplay, Status
-from studio.live.engine import ClockInput, Engine
 from studio.live.fileplayer import FilePlayer, player_part
 from studio.live.keyboard import HELP, ComputerKeys, KeyCommand, raw_terminal
 from studio.live.messages import Mode, Panic, SetMode, SetTempo
 from studio.live.meters import Percentiles
-from studio.live.metronome import Metronome
-from studio.live.planner import ModelHealth, ModelState, NoPlanner, Planner, PlannerLike, PlannerSpec
-from studio.live.report import Recording, engine_report
-from studio.live.session import TakeHeader, new_session_folder
-from studio.live.sound import open_sound
-from studio.live.wiring import Ports
-from studio.live.worker import ModelProcess
-from studio.partners import RULES, load_partner
+from studio.live.planner import ModelHealth, ModelState, Planner
+from studio.live.report import engine_report, take_outputs
 
 if TYPE_CHECKING:
     from studio.perform import Piece
@@ -115,35 +107,14 @@ def play(
     """
     piece = _piece(options)
     with ExitStack() as stack:
-        show = _Show(options, piece, system or find_system(), stack)
+        show = _Show(options, piece, system or find_system(), planner, stack)
         show.connect()
-        show.begin(planner or start_model(options.model, options.device))
+        show.begin()
         show.run()
     summary = show.summary()
     if show.refusal is not None:
         raise show.refusal
     return summary
-
-
-def start_model(model: str | None, device: str) -> Planner:
-    """A planner process for a bundle; no process for the rules."""
-    if model == RULES:
-        return NoPlanner()
-    return ModelProcess(PlannerSpec("studio.play:load_planner", (model, device)))
-
-
-def load_planner(model: str | None, device: str) -> PlannerLike:
-    """What the model process runs.
-
-    Raises:
-        UserError: There is no such bundle, or none at all.
-    """
-    partner = load_partner(model, device)
-    if partner.planner is None:
-        raise UserError(
-            "No partner is installed, so the partner plays by rules.", "`make train-starters` trains one."
-        )
-    return partner.planner
 
 
 def _piece(options: PlayOptions) -> Piece | None:
@@ -154,16 +125,27 @@ def _piece(options: PlayOptions) -> Piece | None:
     return prepare(read(options.player_file), None, options.tempo_bpm)
 
 
-def _config(options: PlayOptions, piece: Piece | None) -> ConductorConfig:
-    config = ConductorConfig(
-        bpm=options.tempo_bpm or (piece.bpm if piece else 120.0),
-        lookahead_beats=options.lookahead_beats,
+def _desk_options(options: PlayOptions, piece: Piece | None) -> DeskOptions:
+    found = DeskOptions(
+        in_port="none" if options.in_port is None and piece is not None else options.in_port,
+        out_port=options.out_port,
+        sound=options.audio,
+        model=options.model,
         mode=options.mode,
+        tempo_bpm=options.tempo_bpm or (piece.bpm if piece else 120.0),
+        is_metronome_on=options.metronome,
         seed=options.seed,
+        takes=options.out_dir or settings.takes_folder(),
+        virtual=options.virtual,
+        grid=piece.grid if piece is not None else None,
+        lookahead_beats=options.lookahead_beats,
+        follows_clock=options.clock == "midi",
+        device=options.device,
+        is_strict=True,
+        is_one_take=True,
+        keeps_learned=False,
     )
-    if piece is not None:
-        config = replace(config, grid=piece.grid)
-    return config if options.commit_beats is None else replace(config, commit_beats=options.commit_beats)
+    return found if options.commit_beats is None else replace(found, commit_beats=options.commit_beats)
 
 
 @contextmanager
@@ -189,16 +171,26 @@ class _Show:
     """One performance of the program: what is wired, what is shown, when it ends."""
 
     def __init__(
-        self, options: PlayOptions, piece: Piece | None, system: MidiSystem, stack: ExitStack
+        self,
+        options: PlayOptions,
+        piece: Piece | None,
+        system: MidiSystem,
+        planner: Planner | None,
+        stack: ExitStack,
     ) -> None:
         self.options, self.piece, self._stack = options, piece, stack
-        self._clock, self._queue = SystemClock(), InputQueue()
-        self._ports = Ports(system, self._queue, self._clock)
+        self._clock = SystemClock()
         self._stop = threading.Event()
         self._stopped_by = "interrupt"
         self._has_keys = sys.stdin is not None and sys.stdin.isatty()
         self._sentences: list[str] = []
-        self._config = _config(options, piece)
+        self._desk = Desk(
+            _desk_options(options, piece),
+            system=system,
+            planner=planner,
+            clock=self._clock,
+            start=start_model,
+        )
         self._start_s = self._end_s = 0.0
         self._heard_from = "none"
         self.refusal: UserError | None = None
@@ -209,45 +201,36 @@ class _Show:
         Raises:
             UserError: A named port cannot be had, or nothing could play.
         """
-        options = self.options
-        in_port = "none" if options.in_port is None and self.piece is not None else options.in_port
-        self._ports.open(in_port, options.out_port, options.virtual)
-        self._stack.callback(self._ports.close)
-        self._sentences += self._ports.sentences
-        if not (self._ports.inputs or self._has_keys or self.piece):
+        # Whatever happens from here on, every port that was opened is closed.
+        self._stack.callback(self._desk.close)
+        self._sentences += self._desk.open_ports()
+        if not (self._desk.has_input or self._has_keys or self.piece):
             problem = " ".join(self._sentences) or "There is no MIDI input."
             raise UserError(
                 f"{problem} Without a terminal there are no computer keys either, so nobody can play.",
                 "Connect a keyboard, give --virtual NAME, or let a file play with --player FILE.mid.",
                 exit_code=1,
             )
-        if not self._ports.inputs and self.piece is None:
+        if not self._desk.has_input and self.piece is None:
             self._sentences.append("No MIDI input is open: play with the computer's keys.")
 
-    def begin(self, planner: Planner) -> None:
-        """Open sound and take, and start the engine."""
-        options = self.options
-        created = datetime.now().isoformat(timespec="seconds")
-        header = TakeHeader(created, options.model or "", options.mode.value, options.seed, self._config.bpm)
-        folder = new_session_folder(options.out_dir or settings.takes_folder(), datetime.now())
-        self._recording = Recording(folder, header)
-        self._sound = open_sound(options.audio, self._clock)
-        self._sentences += [self._sound.sentence] if self._sound.sentence else []
-        self.engine = Engine(
-            Conductor(self._config),
-            planner,
-            self._clock,
-            queue=self._queue,
-            sinks=[*self._sound.sinks, *(output.sink for output in self._ports.outputs)],
-            recorder=self._recording,
-            clock_input=ClockInput() if self.options.clock == "midi" else None,
-            watcher=self._ports,
-            metronome=Metronome(self._config.grid) if self.options.metronome else None,
-            port_lateness=self._ports.lateness,
-            closers=[self._sound.close, self._ports.close],
-        )
+    def begin(self) -> None:
+        """Have everything ready and the engine turning.
+
+        Raises:
+            UserError: There can be no folder for takes.
+        """
+        settings.made_folder(self._desk.takes.root)
         self._stack.enter_context(_signals(self._stop))
-        self._stack.enter_context(self.engine)
+        self._stack.enter_context(self._desk)
+        while not self._desk.is_settled and not self._stop.wait(REFRESH_S / 10):
+            pass
+        self._sentences += self._told()
+
+    def _told(self) -> list[str]:
+        """What the desk had to say about its devices so far."""
+        notices = self._desk.view().notices
+        return [notice.sentence for notice in notices if notice.sentence not in self._sentences]
 
     def run(self) -> None:
         """Play until something ends it."""
@@ -261,7 +244,7 @@ class _Show:
                 return
             if self.piece is not None:
                 part = player_part(self.piece.score)
-                self.engine.let_play(FilePlayer(part, self._start_s))
+                self._desk.let_play(FilePlayer(part, self._start_s))
             while not self._is_over():
                 self._draw(display)
                 self._stop.wait(REFRESH_S)
@@ -281,29 +264,29 @@ class _Show:
         except OSError:
             self._has_keys = False
             return
-        screen.enter_context(ComputerKeys(terminal, self.engine.send, self._command, self._clock))
+        screen.enter_context(ComputerKeys(terminal, self._desk.engine.send, self._command, self._clock))
 
     def _command(self, command: KeyCommand) -> None:
-        now_s, snapshot = self._clock.now_s(), self.engine.snapshot()
+        now_s, snapshot, do = self._clock.now_s(), self._desk.view().snapshot, self._desk.do
         match command:
             case KeyCommand.QUIT:
                 self._stopped_by = "key"
                 self._stop.set()
             case KeyCommand.PANIC:
-                self.engine.send(Panic(now_s))
+                do(Panic(now_s))
             case KeyCommand.MODE:
                 modes = list(Mode)
-                self.engine.send(SetMode(now_s, modes[(modes.index(snapshot.mode) + 1) % len(modes)]))
+                do(SetMode(now_s, modes[(modes.index(snapshot.mode) + 1) % len(modes)]))
             case KeyCommand.SLOWER:
-                self.engine.send(SetTempo(now_s, snapshot.bpm - TEMPO_STEP_BPM))
+                do(SetTempo(now_s, snapshot.bpm - TEMPO_STEP_BPM))
             case KeyCommand.FASTER:
-                self.engine.send(SetTempo(now_s, snapshot.bpm + TEMPO_STEP_BPM))
+                do(SetTempo(now_s, snapshot.bpm + TEMPO_STEP_BPM))
 
     def _wait_for_model(self, display: LiveDisplay | None) -> None:
         """A player file waits for the model, so that it plays the same with a slow disk."""
         end_s = self._clock.now_s() + (MODEL_WAIT_S if self.piece is not None else 0.0)
         waiting = {ModelState.STARTING, ModelState.RESTARTING}
-        while self._clock.now_s() < end_s and self.engine.model_health().state in waiting:
+        while self._clock.now_s() < end_s and self._desk.engine.model_health().state in waiting:
             self._draw(display)
             if self._stop.wait(REFRESH_S / 5):
                 return
@@ -313,7 +296,7 @@ class _Show:
 
         A person who plays already goes on with the rules, and is told.
         """
-        health = self.engine.model_health()
+        health = self._desk.engine.model_health()
         is_named = self.options.model is not None and self.piece is not None
         if is_named and health.state is ModelState.REFUSED:
             self.refusal = UserError(health.sentence, health.hint)
@@ -323,7 +306,7 @@ class _Show:
         passed_s = self._clock.now_s() - self._start_s
         if self._stop.is_set():
             return True
-        if not self.engine.is_running:
+        if not self._desk.engine.is_running:
             self._stopped_by = "fault"
         elif self.options.seconds is not None and passed_s >= self.options.seconds:
             self._stopped_by = "time"
@@ -338,50 +321,53 @@ class _Show:
         end_s = float(piece.tempo_map.seconds(piece.end_tick() * piece.tempo_map.ppq / 24))
         if passed_s < end_s:
             return False
-        snapshot = self.engine.snapshot()
+        snapshot = self._desk.view().snapshot
         bar_s = 60.0 / snapshot.bpm * snapshot.beats_per_bar
         is_answering = self.options.mode is Mode.RESPOND and bool(snapshot.committed or snapshot.ghosts)
         return not is_answering or passed_s >= end_s + ANSWER_BARS * bar_s
 
     def _draw(self, display: LiveDisplay | None) -> None:
         if display is not None:
-            display.show(self.engine.snapshot(), self._status())
+            display.show(self._desk.view().snapshot, self._status())
 
     def _status(self) -> Status:
-        meters, health = self.engine.meters(), self.engine.model_health()
+        view = self._desk.view()
+        meters, health = view.meters, view.model
         late = meters.port_lateness
         is_early = self._clock.now_s() - self._start_s < START_SENTENCES_S
-        sentence = self.engine.sentence() or self._recording.problem
+        sentence = self._desk.engine.sentence() or self._desk.takes.problem
         sentence = sentence or (self._sentences[-1] if is_early and self._sentences else "")
         return Status(
             input_name=self._input_name(),
-            output_name=self._ports.output_name() or "none",
-            audio_name=self._sound.name,
+            output_name=view.devices.output or "none",
+            audio_name=view.devices.sound or "none",
             model=_model_words(health),
             plan_latency=meters.plan_latency,
             lateness=meters.lateness
             if late is None
             else Percentiles(late.count, late.p50_ms, 0.0, late.p99_ms, late.max_ms),
-            underruns=self._sound.underruns,
+            underruns=view.underruns,
             restarts=health.restarts,
             sentence=sentence,
             help=HELP if self._has_keys else "",
         )
 
     def _input_name(self) -> str:
-        names = [self._ports.input_name()]
+        names = [self._desk.devices.look().input]
         names.append(str(self.options.player_file) if self.piece is not None else "")
         names.append("computer keys" if self._has_keys else "")
         return ", ".join(name for name in names if name) or "none"
 
     def summary(self) -> dict[str, object]:
         """What came of it; the engine has stopped."""
-        snapshot, health, fault = self.engine.snapshot(), self.engine.model_health(), self.engine.fault
-        problems = [*self._sentences, self._recording.problem, f"{health.sentence} {health.hint}".strip()]
+        desk, engine = self._desk, self._desk.engine
+        snapshot, health, fault = engine.snapshot(), engine.model_health(), engine.fault
+        problems = [*self._sentences, *self._told(), desk.takes.problem]
+        problems.append(f"{health.sentence} {health.hint}".strip())
         problems += [f"{type(fault).__name__}: {fault}"] if fault is not None else []
-        counts, outputs = snapshot.counts, dict[str, str]()
+        outputs = dict[str, str]()
         try:
-            outputs = self._recording.outputs(has_notes=counts.player_notes + counts.partner_notes > 0)
+            outputs = take_outputs(desk.takes.state().finished)
         except UserError as error:
             problems.append(str(error))
         return {
@@ -389,13 +375,13 @@ class _Show:
             "model": health.name or "rules",
             "seed": self.options.seed,
             "seconds": round(self._end_s - self._start_s, 3),
-            **engine_report(snapshot, self.engine.meters(), health),
-            "port_dropped": self._ports.dropped(),
-            "refused_messages": self._queue.n_refused,
-            "audio": self._sound.name,
-            "underruns": self._sound.underruns,
+            **engine_report(snapshot, engine.meters(), health),
+            "port_dropped": desk.devices.dropped(),
+            "refused_messages": desk.n_refused,
+            "audio": desk.devices.sound_name,
+            "underruns": desk.devices.underruns,
             "stopped_by": self._stopped_by,
-            "problems": [problem for problem in problems if problem],
+            "problems": list(dict.fromkeys(problem for problem in problems if problem)),
             "outputs": outputs,
         }
 

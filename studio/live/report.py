@@ -3,54 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from midi.files import write
-from studio.live.messages import Actions, Input, Snapshot
+from studio.live.messages import Snapshot
 from studio.live.meters import Meters
 from studio.live.planner import ModelHealth
-from studio.live.session import TakeHeader, TakeRecorder, load_take
+from studio.live.take import load_take
 
 
-class Recording:
-    """The take of one performance; an empty one is not kept."""
+def take_outputs(finished: Sequence[Path]) -> dict[str, str]:
+    """Files of what was played: the last take, and the same as a MIDI file beside it.
 
-    def __init__(self, folder: Path, header: TakeHeader) -> None:
-        self._recorder = TakeRecorder(folder, header)
-        self._folder = folder
-        self.path: Path | None = None
-
-    @property
-    def problem(self) -> str:
-        """What is wrong with writing; empty while all is well."""
-        return self._recorder.problem
-
-    def record(self, now_s: float, inputs: Sequence[Input], actions: Actions) -> None:
-        """Take one step in."""
-        self._recorder.record(now_s, inputs, actions)
-
-    def close(self) -> None:
-        """Put everything on disk."""
-        self.path = self._recorder.close()
-
-    def outputs(self, *, has_notes: bool) -> dict[str, str]:
-        """The take, and the same as a MIDI file beside it; without notes both are removed.
-
-        Raises:
-            UserError: The MIDI file cannot be written; the take is there.
-        """
-        if self.path is None:
-            return {}
-        if not has_notes:
-            with suppress(OSError):
-                self.path.unlink()
-                self._folder.rmdir()
-            return {}
-        midi = self.path.with_suffix(".mid")
-        write(midi, load_take(self.path).score())
-        return {"take": str(self.path), "midi": str(midi)}
+    Raises:
+        UserError: The MIDI file cannot be written; the take is there.
+    """
+    if not finished:
+        return {}
+    take = finished[-1]
+    midi = take.with_suffix(".mid")
+    write(midi, load_take(take).score())
+    return {"take": str(take), "midi": str(midi)}
 
 
 def engine_report(snapshot: Snapshot, meters: Meters, health: ModelHealth) -> dict[str, object]:

@@ -52,6 +52,9 @@ class TakeLog:
         ends_at_stop: False writes one take from the first note to the end, stops included.
         is_on: Whether anything is kept.
         spare_folder: Where a take goes when its own place can't be written to.
+
+    Attributes:
+        root: Folder of the takes.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class TakeLog:
         is_on: bool = True,
         spare_folder: Path | None = None,
     ) -> None:
-        self._root, self._header, self._ends_at_stop = root, header, ends_at_stop
+        self.root, self._header, self._ends_at_stop = root, header, ends_at_stop
         self._spare_folder = spare_folder or Path(tempfile.gettempdir()) / "antiphon"
         self._came: deque[tuple[float, Sequence[Input], Actions] | tuple[float, bool]] = deque()
         self._lock = threading.RLock()
@@ -173,11 +176,11 @@ class TakeLog:
         if first is None:
             return
         try:
-            folder = new_session_folder(self._root, datetime.now())
+            folder = new_session_folder(self.root, datetime.now())
         except UserError as fault:
             # It grows in memory and is put into the spare folder when it ends.
             self._problem = fault.message
-            folder = self._root / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+            folder = self.root / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         writer = TakeWriter(folder / TAKE_NAME, self._header())
         held = [replace(sound, time_s=first.time_s) for sound in self._controls.values() if sound.velocity]
         writer.add(event_lines(first.time_s, (), Actions(tuple(held), tempo=tuple(self._marks))))

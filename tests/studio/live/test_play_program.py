@@ -20,6 +20,7 @@ from midi.messages import InputQueue
 from midi.note import Note, NoteArray, Part, Score
 from midi.ports import FakeSystem, NoMidiSystem
 from studio import play as program
+from studio.live.deskmodel import load_planner
 from studio.live.messages import Mode
 from studio.live.planner import InlinePlanner, ModelState, NoPlanner, PlannerSpec
 from studio.live.session import load_take
@@ -235,9 +236,9 @@ def test_model_killed_twice_while_playing_plans_resume_and_the_take_is_whole(tmp
 
 
 def test_no_bundle_is_one_sentence_and_rules_play(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "load_partner", lambda *_: Partner("rules"))
+    monkeypatch.setattr("studio.partners.load_partner", lambda *_: Partner("rules"))
     with pytest.raises(UserError, match="plays by rules"):
-        program.load_planner(None, "cpu")
+        load_planner(None, "cpu")
     assert isinstance(program.start_model("none", "cpu"), NoPlanner)
 
 
@@ -251,7 +252,9 @@ def test_options_reach_the_conductor(tune: Path, tmp_path: Path) -> None:
         commit_beats=1.0,
         seed=7,
     )
-    config = program._config(chosen, program._piece(chosen))
+    config = program._desk_options(chosen, program._piece(chosen)).config()
     assert (config.bpm, config.mode, config.lookahead_beats) == (90.0, Mode.RESPOND, 3.0)
     assert (config.commit_beats, config.seed) == (1.0, 7)
-    assert program._config(options(tmp_path, player_file=tune), program._piece(chosen)).bpm == 90.0
+    assert (
+        program._desk_options(options(tmp_path, player_file=tune), program._piece(chosen)).tempo_bpm == 90.0
+    )
