@@ -216,8 +216,17 @@ def lit_key(size: tuple[int, int], colors: tuple[Color, ...], black: bool, radiu
 
 
 def _lit(size: tuple[int, int], color: Color, black: bool, radius: int) -> pygame.Surface:
-    top = mixed(GROUND, color, 0.62 if black else 0.7)
-    return _key_image(size, top, color, mixed(color, GROUND, 0.25), radius)
+    top = mixed(GROUND, color, 0.55 if black else 0.7)
+    if not black:
+        return _key_image(size, top, color, mixed(color, GROUND, 0.25), radius)
+    # A dark rim keeps it apart from lit white keys around it.
+    rim = max(1, radius // 3)
+    image = _key_image(size, GROUND, GROUND, GROUND, radius)
+    inner = (size[0] - 2 * rim, size[1] - rim)
+    image.blit(
+        _key_image(inner, top, mixed(color, GROUND, 0.08), mixed(color, GROUND, 0.35), radius), (rim, 0)
+    )
+    return image
 
 
 def _key_image(size: tuple[int, int], top: Color, low: Color, lip: Color, radius: int) -> pygame.Surface:

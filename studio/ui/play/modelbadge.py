@@ -32,7 +32,7 @@ def model_words(name: str, model: ModelHealth) -> tuple[str, str, Color]:
         ModelState.STARTING: ("loading …", INK_SOFT),
         ModelState.READY: (version or "ready", INK_SOFT),
         ModelState.RESTARTING: ("starting again …", PARTNER),
-        ModelState.REFUSED: ("can't be used: rules play", ALARM),
+        ModelState.REFUSED: ("rules play instead", ALARM),
         ModelState.CLOSED: ("closed", INK_FAINT),
     }
     return title, *states[model.state]

@@ -227,7 +227,7 @@ class FiguresPanel(Panel):
 def _width(painter: Painter, figure: Figure) -> int:
     """Room of a figure; digits have one width, so that it does not dance."""
     scale = painter.theme.scale
-    value = figure.value if len(figure.value) > 4 else figure.value.rjust(4, "0")
+    value = figure.value.rjust(2, "0")
     return (
         text_width(figure.label, "small", "regular", scale)
         + painter.px(6)
