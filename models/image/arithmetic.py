@@ -24,7 +24,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 # A hyphen belongs to a name unless what follows it is the next "model:".
 _TERM = r"[a-z0-9][a-z0-9_-]*:#?[a-z0-9_]+(?:-[a-z0-9_]+(?![a-z0-9_-]*:))*"
-_TOKEN = re.compile(rf"\s*(?:(?P<name>{_TERM})|(?P<number>\d+\.?\d*|\.\d+)|(?P<sign>[-+*/()]))")
+_TOKEN = re.compile(rf"\s*(?:(?P<name>{_TERM})|(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)|(?P<sign>[-+*/()]))")
 
 _HINT = 'Write it like "garden:orchid - garden:red + 0.5*garden:blue".'
 

@@ -67,7 +67,7 @@ class Bend:
             UserError: It can't be read, or a value is out of range.
         """
         head, *options = text.strip().split(":")
-        match = re.fullmatch(r"([a-z-]+)=([-+.\de]+)(?:@([\w./-]+))?", head)
+        match = re.fullmatch(r"([a-z-]+)=([-+.0-9e]+)(?:@([\w./-]+))?", head)
         known = dict(option.partition("=")[::2] for option in options)
         try:
             if match is None or not known.keys() <= {"share", "seed"}:

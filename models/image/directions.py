@@ -113,7 +113,7 @@ def found(pictures: Pictures, kind: Kind, count: int = 8, samples: int = SAMPLES
         count: How many.
         samples: Seeds drawn.
     """
-    ws = pictures.w(range(samples)).float().cpu()
+    ws = population(pictures, samples)
     if kind == "pca":
         return pca(ws, count)
     return sefa(
@@ -121,16 +121,22 @@ def found(pictures: Pictures, kind: Kind, count: int = 8, samples: int = SAMPLES
     )
 
 
-def attribute(likes: Tensor, dislikes: Tensor, population: Tensor) -> Attribute:
+@torch.no_grad()
+def population(pictures: Pictures, samples: int = SAMPLES) -> Tensor:
+    """The w ``[samples, w]`` of the first seeds, float32 on the CPU: what is usual in a model's space."""
+    return pictures.generator.map(pictures.z(range(samples))).float().cpu()
+
+
+def attribute(likes: Tensor, dislikes: Tensor, usual: Tensor) -> Attribute:
     """The direction that tells likes from dislikes, from a handful of each.
 
     Ridge regression of +1 and -1 on whitened w, its strength chosen by leave-one-out error in closed form
-    (Golub, Heath and Wahba 1979). Without dislikes, the population stands in for them.
+    (Golub, Heath and Wahba 1979). Without dislikes, usual places stand in for them.
 
     Args:
         likes: ``[n, w]``, at least one.
         dislikes: ``[m, w]``, may be empty.
-        population: ``[k, w]`` of random seeds, for the whitening; many more than w.
+        usual: ``[k, w]`` of random seeds, for the whitening; many more than w.
 
     Raises:
         UserError: There are no likes, or likes and dislikes are the same pictures.
@@ -139,7 +145,7 @@ def attribute(likes: Tensor, dislikes: Tensor, population: Tensor) -> Attribute:
         raise UserError(
             "There is nothing to learn from: no picture is liked.", "Name one or more liked pictures."
         )
-    space = _rows(population)
+    space = _rows(usual)
     others = _rows(dislikes) if len(dislikes) else space[: max(4 * len(likes), 32)]
     mean, (values, vectors) = space.mean(0), np.linalg.eigh(np.cov(space, rowvar=False))
     # Directions that w hardly uses are held to a share of the strongest, or noise there would rule.

@@ -68,7 +68,8 @@ def slerp(start: Tensor, end: Tensor, t: float) -> Tensor:
     sine = angle.sin()
     straight = a + (b - a) * t
     arc = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / sine.clamp_min(1e-12)
-    return torch.where(sine > 1e-4, arc, straight) * (lengths[0] + (lengths[1] - lengths[0]) * t)
+    unit = torch.where(sine > 1e-4, arc, straight)
+    return torch.lerp(lengths[0], lengths[1], t) * unit
 
 
 def mixed(ws: Tensor, other: Tensor, layers: Sequence[int]) -> Tensor:
@@ -116,7 +117,7 @@ def _layers_of_part(part: str, names: list[str]) -> Sequence[int]:
         return band(part, len(names))
     if part in names:
         return (names.index(part),)
-    match = re.fullmatch(r"(\d{0,3})(-?)(\d{0,3})", part)
+    match = re.fullmatch(r"([0-9]{0,3})(-?)([0-9]{0,3})", part)
     if match is None or not part.strip("-"):
         raise UserError(
             f"'{part[:40]}' names no layers.",

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 FeatureTaps = Callable[[Tensor], dict[str, Tensor]]
 
+CANDIDATES_SHARE = 0.25
+"""Share of the time that may go into comparing seeds."""
+BATCH = 16
+
 
 @dataclass(frozen=True)
 class ProjectionConfig:
@@ -94,12 +98,13 @@ def project(
             f"The photo is {photo.shape[1]}x{photo.shape[0]} px, the model's pictures {size}x{size}.",
             "Crop and scale it first.",
         )
-    deadline_s = now() + config.seconds
+    started_s = now()
+    deadline_s = started_s + config.seconds
     target = torch.from_numpy(photo.copy()).to(pictures.device).permute(2, 0, 1)[None].float() / 127.5 - 1
     # A player's tensors are made for inference; their copies may take part in gradients.
     sample = pictures.w(range(config.seed, config.seed + max(config.candidates, 2))).clone().float()
     deviation = sample.std(0).clamp_min(1e-6)
-    start = _nearest(pictures, sample, target)
+    start = _nearest(pictures, sample, target, lambda: now() >= started_s + config.seconds * CANDIDATES_SHARE)
     mean = pictures.generator.w_mean.detach().float()
     n_layers = len(pictures.layer_names)
     origin = ((start - mean) / deviation).expand(n_layers, -1).clone()
@@ -138,12 +143,14 @@ def pyramid_loss(a: Tensor, b: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _nearest(pictures: Pictures, sample: Tensor, target: Tensor) -> Tensor:
-    """The sampled w whose picture is nearest, ``[w]``; the mean takes part as well."""
+def _nearest(pictures: Pictures, sample: Tensor, target: Tensor, is_late: Callable[[], bool]) -> Tensor:
+    """The w whose picture is nearest, ``[w]``: the mean, or one of the sample as far as time allows."""
     candidates = torch.cat([pictures.generator.w_mean.detach().float()[None], sample])
-    losses = []
-    for start in range(0, len(candidates), 16):
-        part = candidates[start : start + 16]
+    losses: list[float] = []
+    for start in range(0, len(candidates), BATCH):
+        if losses and is_late():
+            break
+        part = candidates[start : start + BATCH]
         made = pictures.generator(pictures.generator.styles(part))
         losses += [float(pyramid_loss(each[None], target)) for each in made]
     return candidates[int(np.argmin(losses))]

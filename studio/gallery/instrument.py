@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from midi.errors import UserError
-from models.image import arithmetic
+from models.image import arithmetic, directions
 from models.image.arithmetic import Vector
 from models.image.decode import IntakeConfig, decode
 from models.image.features import load_features
@@ -88,7 +88,7 @@ def evaluate(
 
 
 def _sigmas(composer: Composer, vector: Vector) -> float:
-    sample = composer.pictures.w(range(512)).clone().float().cpu()
+    sample = directions.population(composer.pictures, 512)
     offset = vector.values if vector.is_direction else vector.values - composer.space.mean
     spread = (sample - composer.space.mean).norm(dim=-1).mean().clamp_min(1e-9)
     return round(float(offset.norm(dim=-1).mean() / spread), 4)

@@ -42,7 +42,7 @@ class VectorCard(BaseModel):
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
-    name: str = Field(max_length=63)
+    name: str = Field(max_length=2000)
     model: ModelMark
     is_direction: bool = False
     source: str = Field("", max_length=2000)
@@ -242,10 +242,10 @@ def learn(space: Space, likes: Sequence[Tensor], dislikes: Sequence[Tensor]) -> 
     Raises:
         UserError: There is nothing to learn from.
     """
-    population = space.pictures.w(range(directions.SAMPLES)).detach().float().cpu()
+    usual = directions.population(space.pictures)
     empty = torch.zeros(0, space.pictures.w_size)
     rows = [torch.stack([ws.mean(0) for ws in side]) if side else empty for side in (likes, dislikes)]
-    learned = directions.attribute(rows[0], rows[1], population)
+    learned = directions.attribute(rows[0], rows[1], usual)
     figures = {"accuracy": learned.accuracy, "likes": len(likes), "dislikes": len(dislikes)}
     return Vector(learned.vector * learned.sigma, is_direction=True), figures
 

@@ -76,10 +76,12 @@ MAX_ON_SHEET = 400
 
 GRID = 9
 """Pictures along each side of the latent sheet."""
-REACH_SIGMAS = 2.5
-"""How far sheets of directions go from the middle; w is seldom further out."""
+GRID_REACH = 2.0
+"""Standard deviations from its middle to its edge."""
 DIRECTION_ROWS = 4
+"""Rows of the sheet of directions for each kind: what has to change pictures most."""
 DIRECTION_STEPS = 7
+DIRECTION_REACH = 3.0
 
 
 def columns_for(count: int) -> int:
@@ -180,7 +182,7 @@ def write_latent_sheet(path: Path, composer: Composer, progress: Progress | None
         UserError: It can't be written.
     """
     found = composer.space.directions("pca")
-    steps = torch.linspace(-REACH_SIGMAS, REACH_SIGMAS, GRID).tolist()
+    steps = torch.linspace(-GRID_REACH, GRID_REACH, GRID).tolist()
     places = [
         [composer.space.mean + across * found.step(1) + up * found.step(2) for across in steps]
         for up in reversed(steps)
@@ -204,7 +206,7 @@ def write_direction_sheet(
         UserError: It can't be written.
     """
     start = composer.pictures.styles(composer.pictures.w([seed]), recipe.psi)[0].detach().float().cpu()
-    steps = torch.linspace(-REACH_SIGMAS, REACH_SIGMAS, DIRECTION_STEPS).tolist()
+    steps = torch.linspace(-DIRECTION_REACH, DIRECTION_REACH, DIRECTION_STEPS).tolist()
     names, places = [], []
     for kind in ("pca", "sefa"):
         found = composer.space.directions("pca" if kind == "pca" else "sefa")
