@@ -20,6 +20,7 @@ from cyclopts.validators import Number
 import assets
 from midi.errors import UserError
 from studio import settings, shelf, takeshelf
+from studio.gallery import commands as gallery_commands
 from studio.terminal import USUAL, Common, Report, Switch, progress, show, show_fault
 
 ModeName = Literal["accompany", "call-and-response"]
@@ -48,6 +49,8 @@ evaluate = App(name="eval", help="Print a model's figures.")
 app.command(train)
 app.command(evaluate)
 app.command(shelf.app)
+app.command(gallery_commands.gallery, name="gallery")
+app.command(gallery_commands.latent)
 app.command(takeshelf.app)
 
 
