@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from midi.events import GRID_PER_BEAT, BarGrid
+import numpy as np
+
+from midi.events import GRID_PER_BEAT, BarGrid, Field, bar_events, encode, sort_events
 from midi.note import Score, TimeSignature
-from models.sequence.plan import Plan, PlannedNote, PlanRequest
+from models.sequence.plan import Plan, PlannedNote, PlanRequest, planned_events
 from studio.live.messages import (
     ControllerMoved,
     FollowClock,
@@ -115,10 +118,10 @@ def partner_notes(take: Take, until_s: float, time: MusicalTime) -> list[Planned
 class Remembering:
     """A planner that knows the notes before a tick by heart, and asks a model for those from there on.
 
-    What it knows it answers at once; the model's plans are charged their latency.
+    What it knows it answers at once; plans that the model has a part in are charged their latency.
 
     Args:
-        notes: What was played before.
+        notes: What was played before, by onset.
         until_tick: Where the model takes over.
         planner: The model.
         latency_s: Musical time charged for each of its plans.
@@ -127,8 +130,9 @@ class Remembering:
     def __init__(
         self, notes: Sequence[PlannedNote], until_tick: int, planner: PlannerLike, latency_s: float
     ) -> None:
-        self._notes, self._until_tick = notes, until_tick
-        self._model = InlinePlanner(planner, latency_s)
+        self._known = _Known(notes, until_tick, planner)
+        self._until_tick = until_tick
+        self._model = InlinePlanner(self._known, latency_s)
         self._asked: PlanRequest | None = None
         self._now_s = -math.inf
 
@@ -139,7 +143,7 @@ class Remembering:
 
     def submit(self, request: PlanRequest) -> None:
         """Ask for a plan as of the time of the last ``poll``."""
-        if request.from_tick < self._until_tick:
+        if request.until_tick <= self._until_tick:
             self._asked = request
         else:
             self._asked = None
@@ -151,13 +155,8 @@ class Remembering:
         found = self._model.poll(now_s)
         asked, self._asked = self._asked, None
         if asked is not None:
-            found.append(PlanArrived(now_s, self._known(asked)))
+            found.append(PlanArrived(now_s, self._known.plan(asked)))
         return found
-
-    def _known(self, request: PlanRequest) -> Plan:
-        until = min(request.until_tick, self._until_tick)
-        notes = tuple(note for note in self._notes if request.from_tick <= note.onset_ticks < until)
-        return Plan(request.number, request.from_tick, until, notes)
 
     def health(self) -> ModelHealth:
         """The model's."""
@@ -167,3 +166,31 @@ class Remembering:
         """Drop what is not computed yet."""
         self._asked = None
         self._model.close()
+
+
+class _Known:
+    """Plans out of known notes, and a model's notes behind them."""
+
+    def __init__(self, notes: Sequence[PlannedNote], until_tick: int, planner: PlannerLike) -> None:
+        self._notes, self._until_tick, self._planner = notes, until_tick, planner
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """What is known of the stretch asked for; from the tick on, what the model makes of it."""
+        if request.from_tick >= self._until_tick:
+            return self._planner.plan(request)
+        until = min(request.until_tick, self._until_tick)
+        known = tuple(note for note in self._notes if request.from_tick <= note.onset_ticks < until)
+        if request.until_tick <= self._until_tick:
+            return Plan(request.number, request.from_tick, until, known)
+        plan = self._planner.plan(_after(request, known, self._until_tick))
+        return replace(plan, from_tick=request.from_tick, notes=(*known, *plan.notes))
+
+
+def _after(request: PlanRequest, known: Sequence[PlannedNote], tick: int) -> PlanRequest:
+    """The same request from a later tick on, the notes before it told to the model as played."""
+    steps = request.context[1:, Field.DELTA].astype(np.int64)
+    told_to = request.context_tick + int(steps.sum())
+    bars = bar_events(request.grid, told_to + 1, tick + 1)
+    rows = encode(sort_events(np.concatenate([bars, planned_events(known)])), request.grid, told_to)
+    context = np.concatenate([request.context, rows])
+    return replace(request, context=context, from_tick=tick)

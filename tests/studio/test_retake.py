@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import assets
 from midi.errors import UserError
-from midi.events import GRID_PER_BEAT, Field, Role
+from midi.events import GRID_PER_BEAT, Field, Role, decode
 from models.sequence.plan import Plan, PlannedNote
 from studio import partners, retake
 from studio.cli import run
@@ -120,10 +120,15 @@ def test_the_model_is_told_what_was_played_before(harbor):
     first = model.requests[0]
     bar = 16 * GRID_PER_BEAT
     assert first.from_tick == bar
-    told = first.context[first.context[:, Field.ROLE] == Role.PARTNER][:, Field.PITCH].tolist()
+    events = decode(first.context, first.grid, first.context_tick)
+    told = events[events["role"] == Role.PARTNER]
     time = MusicalTime(harbor)
-    known = [n.pitch for n in partner_notes(harbor, harbor.origin_s() + bar_start_s(harbor, 5) - 1e-6, time)]
-    assert sorted(told) == sorted(known)
+    known = partner_notes(harbor, harbor.origin_s() + bar_start_s(harbor, 5) - 1e-6, time)
+    assert sorted(zip(told["ticks"].tolist(), told["pitch"].tolist(), strict=True)) == [
+        (each.onset_ticks, each.pitch) for each in known
+    ]
+    assert events["ticks"][-1] == bar
+    assert events["role"][-1] in {Role.BAR, Role.HUMAN}
     assert len(told) > 20
     assert (first.context[:, Field.ROLE] == Role.HUMAN).sum() > 10
 
