@@ -1,6 +1,7 @@
-"""Bundles: a trained model as a folder of three files, and the zip that it travels in.
+"""Bundles: a trained model as a folder of three or four files, and the zip that it travels in.
 
-A bundle is ``bundle.json`` (the manifest), ``model.safetensors`` (the weights) and ``README.md`` (the card).
+A bundle is ``bundle.json`` (the manifest), ``model.safetensors`` (the weights), ``README.md`` (the card) and,
+for models of pictures, ``sheet.png`` (samples).
 Nothing in it is executed, everything is checked before it is used, and a bundle is either written whole or
 not at all.
 """
@@ -28,8 +29,10 @@ from midi.errors import UserError
 MANIFEST = "bundle.json"
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
+SHEET = "sheet.png"
 FORMAT_VERSION: Literal[1] = 1
-SIZE_LIMITS = {MANIFEST: 1 << 20, WEIGHTS: 2 << 30, CARD: 1 << 20}
+SIZE_LIMITS = {MANIFEST: 1 << 20, WEIGHTS: 2 << 30, CARD: 1 << 20, SHEET: 4 << 20}
+REQUIRED = frozenset({MANIFEST, WEIGHTS, CARD})
 DESKTOP_CLUTTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """Files that file managers leave in every folder they show."""
 
@@ -77,7 +80,7 @@ class Manifest(_Strict):
         data: Collections in it with their licences.
         licence: SPDX identifier of the weights.
         metrics: Figures on held-out data; the card is generated from them.
-        checksums: SHA-256 of the other two files, hexadecimal.
+        checksums: SHA-256 of the other files, hexadecimal.
         created: ISO 8601, UTC.
     """
 
@@ -162,6 +165,7 @@ def write_bundle(
     card_text: str,
     *,
     is_half: bool = False,
+    sheet_png: bytes | None = None,
 ) -> Bundle:
     """Write a bundle whole or not at all.
 
@@ -171,6 +175,7 @@ def write_bundle(
         tensors: Weights by name, any device, finite.
         card_text: Markdown.
         is_half: Store float32 as float16, where its range allows; ``Bundle.tensors`` widens it again.
+        sheet_png: Samples of a model of pictures.
 
     Raises:
         UserError: The folder exists, a field is wrong, a weight is not finite, or the disk refused.
@@ -180,7 +185,9 @@ def write_bundle(
         # safetensors writes files for their owner only; the other two can be read by all.
         (temporary / WEIGHTS).chmod(0o644)
         (temporary / CARD).write_text(card_text, encoding="utf-8")
-        checksums = {name: sha256(temporary / name) for name in (WEIGHTS, CARD)}
+        if sheet_png is not None:
+            (temporary / SHEET).write_bytes(sheet_png)
+        checksums = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
         created = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             manifest = Manifest(**({"created": created} | dict(manifest_fields) | {"checksums": checksums}))
@@ -221,7 +228,8 @@ def read_bundle(path: Path) -> Bundle:
         UserError: What does not fit (files, sizes, JSON, format, checksums), and what to do.
     """
     manifest = read_manifest(path)
-    if manifest.checksums.keys() != {WEIGHTS, CARD}:
+    present = {name for name in SIZE_LIMITS if (path / name).is_file()}
+    if manifest.checksums.keys() != present - {MANIFEST}:
         raise refusal(path, "its list of checksums is not complete")
     for name, expected in manifest.checksums.items():
         if sha256(path / name) != expected:
@@ -267,7 +275,7 @@ def _check_files(path: Path) -> None:
             "A packed .antiphon file has to be installed first: antiphon models install FILE.",
         )
     entries = {entry.name: entry for entry in path.iterdir() if entry.name not in DESKTOP_CLUTTER}
-    if missing := sorted(SIZE_LIMITS.keys() - entries.keys()):
+    if missing := sorted(REQUIRED - entries.keys()):
         raise refusal(path, f"{', '.join(missing)} is missing")
     if extra := sorted(entries.keys() - SIZE_LIMITS.keys()):
         raise refusal(path, f"{extra[0]!r} does not belong in a bundle")

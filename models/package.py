@@ -11,6 +11,8 @@ from midi.errors import UserError
 from models.bundle import (
     CARD,
     MANIFEST,
+    REQUIRED,
+    SHEET,
     SIZE_LIMITS,
     WEIGHTS,
     Bundle,
@@ -60,7 +62,7 @@ def pack(path: Path, out: Path | None = None) -> Path:
 def unpack(archive: Path, into: Path) -> Bundle:
     """Unpack a ``.antiphon`` file after looking at every entry, and check the bundle in it.
 
-    Refused: anything but the three plain files of a bundle by their bare names, entries that are links,
+    Refused: anything but the plain files of a bundle by their bare names, entries that are links,
     encrypted, doubled, too large or too well compressed, and whatever ``read_bundle`` refuses.
 
     Args:
@@ -90,11 +92,14 @@ def unpack(archive: Path, into: Path) -> Bundle:
 
 def _write_zip(path: Path, target: Path) -> None:
     with zipfile.ZipFile(target, "w") as stream:
-        for name in (MANIFEST, WEIGHTS, CARD):
+        for name in (MANIFEST, WEIGHTS, CARD, SHEET):
+            if not (path / name).is_file():
+                continue
             entry = zipfile.ZipInfo(name, _NO_DATE)
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            # Weights are noise to a compressor; text is not.
-            entry.compress_type = zipfile.ZIP_STORED if name == WEIGHTS else zipfile.ZIP_DEFLATED
+            # Weights and pictures are noise to a compressor; text is not.
+            is_text = name in {MANIFEST, CARD}
+            entry.compress_type = zipfile.ZIP_DEFLATED if is_text else zipfile.ZIP_STORED
             entry.file_size = (path / name).stat().st_size
             with (path / name).open("rb") as source, stream.open(entry, "w") as sink:
                 shutil.copyfileobj(source, sink, _CHUNK_BYTES)
@@ -102,8 +107,11 @@ def _write_zip(path: Path, target: Path) -> None:
 
 def _checked_entries(archive: Path, source: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     entries = source.infolist()
-    if sorted(entry.filename for entry in entries) != sorted(SIZE_LIMITS):
-        raise refusal(archive, f"it has to hold {MANIFEST}, {WEIGHTS} and {CARD}, and nothing else")
+    names = [entry.filename for entry in entries]
+    if not REQUIRED <= set(names) <= SIZE_LIMITS.keys() or len(set(names)) < len(names):
+        raise refusal(
+            archive, f"it has to hold {MANIFEST}, {WEIGHTS}, {CARD}, perhaps {SHEET}, and nothing else"
+        )
     for entry in entries:
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in {0, stat.S_IFREG} or entry.flag_bits & 1:

@@ -307,7 +307,8 @@ def _info(name: str, version: str, path: Path, *, is_current: bool) -> BundleInf
 def _copy(source: Path, target: Path) -> None:
     with whole_folder(target) as temporary:
         for file in SIZE_LIMITS:
-            shutil.copyfile(source / file, temporary / file)
+            if (source / file).is_file():
+                shutil.copyfile(source / file, temporary / file)
 
 
 def _settle(staging: Path, name: str, version: str, checksums: dict[str, str]) -> None:

@@ -48,7 +48,8 @@ def train_music(options: TrainMusicOptions, progress: Progress | None = None) ->
     # torch takes seconds to import, which a wrong folder must not wait for.
     import models  # noqa: PLC0415
     from models.bundle import is_name  # noqa: PLC0415
-    from models.sequence.recipe import CORPUS, run_folder  # noqa: PLC0415
+    from models.sequence.recipe import CORPUS  # noqa: PLC0415
+    from models.training.runs import run_folder  # noqa: PLC0415
 
     if not is_name(options.name):
         raise UserError(

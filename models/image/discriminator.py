@@ -30,7 +30,7 @@ class CriticConfig:
     """
 
     resolution: int = 128
-    channels: tuple[int, ...] = (192, 128, 80, 40, 24, 16)
+    channels: tuple[int, ...] = (192, 128, 64, 32, 16, 16)
     hidden: int = 128
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,24 +62,31 @@ class Critic(Protocol):
 
 
 class Conv(nn.Module):
-    """A convolution with equalized learning rate (Karras et al. 2018 §4.1)."""
+    """A convolution with equalized learning rate (Karras et al. 2018 §4.1).
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, bias: bool = True) -> None:
+    ``gain`` is on weights and bias: where a leaky rectifier follows, which scales along, gains cost no pass
+    over the activations.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, gain: float = GAIN
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
-        self.scale = 1 / math.sqrt(inputs * kernel**2)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.gain = gain
+        self.scale = gain / math.sqrt(inputs * kernel**2)
         self.stride, self.padding = stride, (kernel - 1) // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """``[n inputs h w]`` to ``[n outputs h/stride w/stride]``."""
-        weight = self.weight * self.scale
-        return functional.conv2d(x, weight, self.bias, stride=self.stride, padding=self.padding)
+        weight, bias = self.weight * self.scale, self.bias * self.gain
+        return functional.conv2d(x, weight, bias, stride=self.stride, padding=self.padding)
 
 
 def rectify(x: Tensor) -> Tensor:
-    """Leaky rectifier that keeps the variance."""
-    return functional.leaky_relu(x, SLOPE) * GAIN
+    """Leaky rectifier, in place; the gain is in the convolution before it."""
+    return functional.leaky_relu(x, SLOPE, inplace=True)
 
 
 class DownBlock(nn.Module):
@@ -87,15 +94,15 @@ class DownBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
+        half = math.sqrt(0.5)  # two summands of variance one half
         self.first = Conv(inputs, inputs, 3)
-        self.second = Conv(inputs, outputs, 4, stride=2)
-        self.shortcut = Conv(inputs, outputs, 1, bias=False)
+        self.second = Conv(inputs, outputs, 4, stride=2, gain=GAIN * half)
+        self.shortcut = Conv(inputs, outputs, 1, gain=half)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[n inputs h w]`` to ``[n outputs h/2 w/2]``."""
-        out = rectify(self.second(rectify(self.first(x))))
         shortcut: Tensor = self.shortcut(functional.avg_pool2d(x, 2))
-        return (out + shortcut) * math.sqrt(0.5)
+        return rectify(self.second(rectify(self.first(x)))) + shortcut
 
 
 def batch_deviation(x: Tensor) -> Tensor:
@@ -149,7 +156,7 @@ class PixelCritic(nn.Module):
                 small = rectify(self.inputs[str(side)](functional.avg_pool2d(pictures, 2)))
                 x = torch.lerp(small, x, self.fade)
         x = rectify(self.last(batch_deviation(x)))
-        scores: Tensor = self.score(rectify(self.hidden(x.flatten(1))))
+        scores: Tensor = self.score(rectify(self.hidden(x.flatten(1))) * GAIN)
         return scores
 
 

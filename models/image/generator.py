@@ -50,7 +50,7 @@ class GeneratorConfig:
     """
 
     resolution: int = 128
-    channels: tuple[int, ...] = (192, 192, 128, 64, 40, 24)
+    channels: tuple[int, ...] = (224, 192, 96, 48, 24, 16)
     z_size: int = 64
     w_size: int = 128
     mapping_layers: int = 2
@@ -86,7 +86,7 @@ class GeneratorConfig:
 
 
 PRESETS: dict[str, GeneratorConfig] = {
-    "tiny": GeneratorConfig(64, (160, 128, 96, 48, 24), w_size=96),
+    "tiny": GeneratorConfig(64, (160, 128, 64, 32, 16), w_size=96),
     "live": GeneratorConfig(),
     "gpu": GeneratorConfig(256, (256, 256, 256, 192, 96, 64, 32), z_size=128, w_size=256),
 }
@@ -198,8 +198,8 @@ class StyleConv(nn.Module):
         if len(x) == 1 and not torch.is_grad_enabled() and x.numel() > kernel.numel() // 4:
             out = self._convolve_one(x, kernel, style, norm)
         else:
-            out = self._convolve(x * style[:, :, None, None], kernel) * norm[:, :, None, None]
-            out = out + (self.bias * GAIN)[:, None, None]
+            out = self._convolve(x * style[:, :, None, None], kernel)
+            out = torch.addcmul((self.bias * GAIN)[:, None, None], out, norm[:, :, None, None])
         if self.noise_strength is not None:
             noise = torch.randn_like(out[:, :1]) if noise is None else noise
             out = out + noise * self.noise_strength
@@ -260,7 +260,10 @@ class ToRgb(nn.Module):
         # A product of matrices per picture: no scaled copy of the activations, which lie channels last.
         pixels = x.permute(0, 2, 3, 1).reshape(n, height * width, -1)
         weight = self.weight.t() * (self.style(w) * self.scale)[:, :, None]
-        colors = torch.baddbmm(self.bias, pixels, weight)
+        if n == 1:
+            colors = torch.addmm(self.bias, pixels[0], weight[0])
+        else:
+            colors = torch.baddbmm(self.bias, pixels, weight)
         return colors.view(n, height, width, 3).permute(0, 3, 1, 2)
 
 

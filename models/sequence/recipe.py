@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,12 +11,11 @@ import numpy as np
 import torch
 
 from midi.corpus import Corpus, build_corpus
-from midi.errors import UserError
 from midi.events import DRUMS, vocabulary_hash
 from midi.note import DRUM_CHANNEL, NoteArray
 from models.bundle import Bundle, read_bundle, write_bundle
 from models.device import pick_device
-from models.registry import find, list_bundles, user_folder
+from models.registry import find
 from models.sequence.baselines import RepeatLastBar, baseline_figures
 from models.sequence.card import music_card
 from models.sequence.memorization import PassageFilter
@@ -34,14 +32,12 @@ from models.sequence.windows import Draw, WindowConfig, places, window
 from models.training.checkpoint import read_weights
 from models.training.contract import FitResult, LoopConfig, Progress
 from models.training.loop import fit
+from models.training.runs import DONE, claim, next_bundle_folder, write_settings
 
 SMALL = EventModelConfig(TrunkConfig(width=256, layers=4, heads=4, context=512, dropout=0.1), head_width=192)
 """Size ``s``: 4.3 million parameters, the default on a CPU."""
 
-SETTINGS = "settings.json"
 CORPUS = "corpus"
-DONE = "bundle"
-"""Entry of the settings that holds the version of the bundle a run ended with."""
 
 BASELINE_WINDOWS = 400
 
@@ -106,14 +102,14 @@ def train_music(run: MusicRun, report: Callable[[Progress], None], advance: Adva
         UserError: The folder or the parent cannot be used, or the run belongs to other settings.
     """
     settings = _settings(run)
-    _check_claim(run, settings)
+    claim(run.run_dir, settings, resume=run.resume)
     parent = load_network(read_bundle(find(run.parent)))[0] if run.parent else None
     corpus = build_corpus(
         run.source, run.run_dir / CORPUS, on_file=lambda i, n: advance("Reading files", i, n)
     )
     config = task_config(run, parent.config if parent else SMALL)
     task = SequenceTask(config, corpus, parent.state_dict() if parent else None)
-    _write_settings(run, settings)
+    write_settings(run.run_dir, settings)
     fitted = fit(task, loop_config(run), resume=run.resume, report=report)
     if fitted.best_weights is not None:
         task.model.load_state_dict(read_weights(fitted.best_weights)["model"])
@@ -133,7 +129,7 @@ def train_bundle(run: MusicRun, report: Callable[[Progress], None], advance: Adv
     if result.fitted.interrupted:
         raise KeyboardInterrupt
     bundle = write_music_bundle(run, result, next_bundle_folder(run.name))
-    _write_settings(run, _settings(run) | {DONE: bundle.manifest.version})
+    write_settings(run.run_dir, _settings(run) | {DONE: bundle.manifest.version})
     return bundle
 
 
@@ -237,19 +233,6 @@ def training_parts(corpus: Corpus) -> Iterator[NoteArray]:
             )  # fmt: skip
 
 
-def run_folder(name: str) -> Path:
-    """Where the user's training of a bundle keeps its corpus, checkpoints and log."""
-    return user_folder().parent / "runs" / name
-
-
-def next_bundle_folder(name: str) -> Path:
-    """Where the user's next version of a bundle goes: 1.0.0, then the minor number rises."""
-    versions = [info.version for info in list_bundles() if info.name == name]
-    newest = max((tuple(int(x) for x in v.split("-")[0].split(".")) for v in versions), default=None)
-    version = f"{newest[0]}.{newest[1] + 1}.0" if newest else "1.0.0"
-    return user_folder() / name / version
-
-
 def has_gpu(device: str) -> bool:
     """Whether training will run on a CUDA device."""
     return pick_device(device) == "cuda"
@@ -258,53 +241,3 @@ def has_gpu(device: str) -> bool:
 def _settings(run: MusicRun) -> dict[str, Any]:
     """What must not change when a run is resumed."""
     return {"source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed}
-
-
-def _check_claim(run: MusicRun, settings: dict[str, Any]) -> None:
-    """Refuse to go on with other settings than a run was begun with; put a finished run aside."""
-    path = run.run_dir / SETTINGS
-    if not path.exists():
-        return
-    try:
-        begun = dict(json.loads(path.read_text()))
-    except (OSError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read: {error}.", "Choose another name, or remove the folder."
-        ) from error
-    if not run.resume and DONE in begun:
-        _put_aside(run.run_dir, str(begun[DONE]))
-        return
-    if not run.resume:
-        raise UserError(
-            f"The folder {run.run_dir} already holds a run.",
-            "Go on with it by --resume, or choose another name.",
-        )
-    changed = [key for key, value in settings.items() if begun.get(key) != value]
-    if changed:
-        raise UserError(
-            f"The run in {run.run_dir} was begun with {changed[0]} {begun.get(changed[0])}.",
-            "Resume it with the same settings, or choose another name.",
-        )
-
-
-def _put_aside(run_dir: Path, version: str) -> None:
-    """Rename the folder of a run whose bundle is installed, so that the next version can be trained."""
-    names = [f"{run_dir.name}-{version}", *(f"{run_dir.name}-{version}-{i}" for i in range(2, 1000))]
-    free = next(path for path in map(run_dir.with_name, names) if not path.exists())
-    try:
-        run_dir.rename(free)
-    except OSError as error:
-        raise UserError(
-            f"The finished run in {run_dir} cannot be put aside: {error.strerror}.", "Choose another name."
-        ) from error
-
-
-def _write_settings(run: MusicRun, settings: dict[str, Any]) -> None:
-    path = run.run_dir / SETTINGS
-    partial = path.with_suffix(".part")
-    try:
-        run.run_dir.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(settings, indent=2))
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"The folder {run.run_dir} cannot be written: {error.strerror}.") from error

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -125,6 +125,18 @@ class Task(Protocol):
 
         Called without gradients, modules in eval mode and holding the averaged weights, random generators
         seeded alike each time. Averaged over processes.
+        """
+        ...
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A task that changes as its run goes on, such as one that grows its networks."""
+
+    def advance(self, progress: float) -> None:
+        """Take up the stage of a run of which the share ``progress`` (0-1) is over; called before every step.
+
+        The same share has to give the same stage, whatever came before: a run may be resumed or step back.
         """
         ...
 

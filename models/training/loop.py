@@ -25,7 +25,7 @@ from models.training.checkpoint import (
     read_tensors,
     write_tensors,
 )
-from models.training.contract import FitResult, LoopConfig, Progress, Task, adamw
+from models.training.contract import FitResult, LoopConfig, Progress, Staged, Task, adamw
 from models.training.ema import Ema
 from models.training.journal import Journal, Throughput
 from models.training.runtime import make_fabric, seed_everything, stop_on_signal
@@ -36,6 +36,7 @@ __all__ = [
     "FitResult",
     "LoopConfig",
     "Progress",
+    "Staged",
     "Task",
     "adamw",
     "fit",
@@ -202,6 +203,8 @@ class _Loop:
 
     def _step(self) -> None:
         state = self.state
+        if isinstance(self.task, Staged):
+            self.task.advance(min(1.0, self.config.progress(state.step, state.elapsed_s)))
         seed_everything(self.config.seed, state.step, self.fabric.global_rank)
         batches = [self.fabric.to_device(next(self.source)) for _ in range(self.config.accumulate)]
         factor = state.rate_scale * self.config.rate_factor(state.step, state.elapsed_s)

@@ -241,7 +241,7 @@ def repacked(tmp_path: Path, extra: list[tuple[str | zipfile.ZipInfo, bytes]], l
     make(tmp_path / "b")
     target = tmp_path / "evil.antiphon"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as stream:
-        for name in SIZE_LIMITS:
+        for name in (MANIFEST, WEIGHTS, CARD):
             if name != leave_out:
                 stream.write(tmp_path / "b" / name, name)
         for name, content in extra:

@@ -16,6 +16,7 @@ from models.sequence import recipe
 from models.sequence.plan import PlanRequest, Steering
 from models.sequence.player import ARCHITECTURE, Player
 from models.sequence.recipe import MusicRun, train_bundle, train_music
+from models.training import runs
 from tests.models.pieces import TINY, tiny_model, write_songs
 
 OTHER = replace(TINY, trunk=replace(TINY.trunk, layers=1, context=48))
@@ -232,8 +233,8 @@ def test_versions_rise(installed, expected, monkeypatch):
 
     infos = [SimpleNamespace(name="mine", version=version) for version in installed]
     infos.append(SimpleNamespace(name="other", version="7.0.0"))
-    monkeypatch.setattr(recipe, "list_bundles", lambda: infos)
-    assert recipe.next_bundle_folder("mine") == user_folder() / "mine" / expected
+    monkeypatch.setattr(runs, "list_bundles", lambda: infos)
+    assert runs.next_bundle_folder("mine") == user_folder() / "mine" / expected
 
 
 class TestCard:

@@ -1,0 +1,304 @@
+"""From a folder of pictures to a bundle: intake, training run, held-out figures, sample sheet, card."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+from midi.errors import UserError
+from models.bundle import Bundle, read_bundle, write_bundle
+from models.device import pick_device
+from models.image.augment import AugmentConfig
+from models.image.card import picture_card
+from models.image.decode import IntakeConfig
+from models.image.discriminator import CriticConfig, critic_config
+from models.image.generator import Generator, GeneratorConfig, preset
+from models.image.losses import LossName
+from models.image.metrics import nearest_ratio, sliced_wasserstein
+from models.image.pictures import PictureSet, build_pictures
+from models.image.player import ARCHITECTURE, CRITIC, Pictures, load_generator
+from models.image.sheet import contact
+from models.image.task import SNAPSHOTS, PictureTask, PictureTaskConfig, growth_plan
+from models.registry import find
+from models.training.checkpoint import read_tensors, read_weights
+from models.training.contract import FitResult, LoopConfig, Progress
+from models.training.loop import fit
+from models.training.runs import DONE, claim, next_bundle_folder, write_settings
+
+CORPUS = "corpus"
+SHEET_COLUMNS, SHEET_ROWS = 8, 6
+SHEET_PSI = 0.8
+MEASURED = 512
+"""Pictures made for the figures of a bundle."""
+
+Advance = Callable[[str, int, int], None]
+"""Told what is being done, how many steps are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class PictureRun:
+    """A training of a generator on a folder.
+
+    Attributes:
+        source: Folder of pictures.
+        run_dir: Where pixels, checkpoints, sample sheets and log are kept.
+        name: Name of the bundle.
+        parent: Bundle to start from, or None for fresh weights.
+        max_minutes: Time budget, or None.
+        max_steps: Step budget, or None; with neither, early stop ends the run.
+        resume: Go on where an interrupted run stopped.
+        pick: Make the bundle from the snapshot of this step instead of the best by figures.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        seed: Of batches and fresh weights.
+        size: Side of the pictures in pixels; None is the parent's, else 64.
+        preset: Widths of a fresh generator.
+        intake: How pictures are made equal; its resolution is replaced by ``size``.
+        is_mirrored: Whether pictures may be mirrored.
+        judge: Kind of critic.
+        loss: See :mod:`models.image.losses`.
+        gamma: Weight of the gradient penalty at full resolution.
+        data: What the bundle says of its data: dictionaries of name, licence and source.
+        licence: Licence of the weights.
+    """
+
+    source: Path
+    run_dir: Path
+    name: str
+    parent: str | None = None
+    max_minutes: float | None = None
+    max_steps: int | None = None
+    resume: bool = False
+    pick: int | None = None
+    device: str = "auto"
+    seed: int = 0
+    size: int | None = None
+    preset: str = "live"
+    intake: IntakeConfig = field(default_factory=IntakeConfig)
+    is_mirrored: bool = True
+    judge: Literal["pixel", "projected"] = "pixel"
+    loss: LossName = "logistic"
+    gamma: float = 0.2
+    data: tuple[dict[str, str], ...] = ()
+    licence: str = "LicenseRef-unstated"
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What came of a run.
+
+    Attributes:
+        fitted: How the training ended.
+        pictures: What it learned from.
+        task: Its configuration.
+        figures: On held-out pictures; empty when interrupted.
+        generator: The chosen weights, on the CPU.
+        critic: Tensors of the critic beside it, on the CPU.
+        step: Step of the chosen weights.
+    """
+
+    fitted: FitResult
+    pictures: PictureSet
+    task: PictureTaskConfig
+    figures: dict[str, Any]
+    generator: Generator
+    critic: dict[str, Tensor]
+    step: int
+
+
+def train_pictures(run: PictureRun, report: Callable[[Progress], None], advance: Advance) -> PictureResult:
+    """Read the folder, train, keep the best weights and measure them.
+
+    Raises:
+        UserError: The folder or the parent cannot be used, or the run belongs to other settings.
+    """
+    settings = _settings(run)
+    claim(run.run_dir, settings, resume=run.resume or run.pick is not None)
+    parent = read_bundle(find(run.parent)) if run.parent else None
+    size = run.size or (load_generator(parent).config.resolution if parent else 64)
+    pictures = build_pictures(
+        run.source, run.run_dir / CORPUS, replace(run.intake, resolution=size),
+        lambda i, n: advance("Reading pictures", i, n),
+    )  # fmt: skip
+    config = task_config(run, size, parent)
+    task = PictureTask(config, pictures, run.run_dir, parent.tensors() if parent else None)
+    write_settings(run.run_dir, settings)
+    _write_real_sheet(run, pictures)
+    loop = loop_config(run)
+    fitted = fit(task, loop if run.pick is None else _finished(loop), resume=True, report=report)
+    step = _choose(run, task, fitted)
+    generator = task.generator.cpu().eval()
+    figures = {} if fitted.interrupted else measure(generator, pictures, advance)
+    critic = {k: t for k, t in task.critic.state_dict().items() if run.judge == "pixel"}
+    return PictureResult(fitted, pictures, config, figures, generator, critic, step)
+
+
+def train_bundle(run: PictureRun, report: Callable[[Progress], None], advance: Advance) -> Bundle:
+    """Train and install the next version of the run's bundle.
+
+    Raises:
+        UserError: As :func:`train_pictures`.
+        KeyboardInterrupt: Interrupted, after everything was saved.
+    """
+    result = train_pictures(run, report, advance)
+    if result.fitted.interrupted:
+        raise KeyboardInterrupt
+    bundle = write_picture_bundle(run, result, next_bundle_folder(run.name))
+    write_settings(run.run_dir, _settings(run) | {DONE: bundle.manifest.version})
+    return bundle
+
+
+def task_config(run: PictureRun, size: int, parent: Bundle | None) -> PictureTaskConfig:
+    """Networks and growth of a fresh run, or of a fine-tune: the parent's widths, its low blocks fixed."""
+    config = PictureTaskConfig(
+        judge=run.judge, loss=run.loss, gamma=run.gamma, is_mirrored=run.is_mirrored, seed=run.seed,
+        batch=32 if pick_device(run.device) == "cuda" else 16,
+        augment=AugmentConfig(is_adaptive=run.loss != "relativistic"),
+    )  # fmt: skip
+    if parent is None:
+        return replace(
+            config, generator=preset(run.preset, size), critic=critic_config(size), growth=growth_plan(size)
+        )
+    base = load_generator(parent).config
+    known = parent.manifest.config.get("critic")
+    critic = CriticConfig.from_dict(known) if known else CriticConfig()
+    growth = ((size, 0.0),) if size <= base.resolution else ((base.resolution, 0.0), (size, 0.05))
+    return replace(
+        config, generator=_resized(base, size), critic=critic_config(size, critic), growth=growth,
+        frozen_px=8 if size >= 32 else 0,
+    )  # fmt: skip
+
+
+def _resized(base: GeneratorConfig, size: int) -> GeneratorConfig:
+    """The parent's widths, cut or continued by its last one."""
+    if size not in {8 << i for i in range(7)}:
+        raise UserError(f"Pictures of {size} pixels are not possible.", "Choose 16, 32, 64, 128, 256 or 512.")
+    depth = size.bit_length() - 2
+    channels = (*base.channels, *[base.channels[-1]] * depth)[:depth]
+    return replace(base, resolution=size, channels=channels)
+
+
+def loop_config(run: PictureRun) -> LoopConfig:
+    """Fresh weights learn fast; a parent's are moved gently and looked at often."""
+    is_open = not (run.max_minutes or run.max_steps)
+    config = LoopConfig(
+        run.run_dir,
+        max_steps=200_000 if is_open else run.max_steps,
+        max_minutes=run.max_minutes,
+        learning_rate=2.5e-3,
+        betas=(0.0, 0.99),
+        warmup_steps=100,
+        schedule="constant",
+        grad_clip=None,
+        ema_half_life_steps=500,
+        eval_every_steps=500,
+        checkpoint_every_s=120,
+        patience_evals=20 if is_open else 0,
+        precision="32-true",
+        seed=run.seed,
+        device=run.device,
+    )
+    if run.parent is None:
+        return config
+    return replace(
+        config, learning_rate=1e-3, ema_half_life_steps=200, eval_every_steps=100, eval_first=True,
+        patience_evals=20 if is_open else 0,
+    )  # fmt: skip
+
+
+def _finished(config: LoopConfig) -> LoopConfig:
+    """A loop that ends at once: for choosing from a run without going on."""
+    return replace(config, max_steps=0, max_minutes=None)
+
+
+def _choose(run: PictureRun, task: PictureTask, fitted: FitResult) -> int:
+    """Fill the task's networks with the weights to ship; the step they are of."""
+    if fitted.best_weights is not None:
+        for name, weights in read_weights(fitted.best_weights).items():
+            task.modules()[name].load_state_dict(weights)
+    if run.pick is None:
+        return fitted.best_step
+    path = run.run_dir / SNAPSHOTS / f"{run.pick:07d}.safetensors"
+    if not path.is_file():
+        there = ", ".join(str(int(p.stem)) for p in sorted(path.parent.glob("*.safetensors"))) or "none"
+        raise UserError(f"There is no snapshot of step {run.pick}.", f"There are: {there}.")
+    task.generator.load_state_dict({key: t.float() for key, t in read_tensors(path)[0].items()})
+    return run.pick
+
+
+def measure(generator: Generator, pictures: PictureSet, advance: Advance) -> dict[str, Any]:
+    """Sliced Wasserstein distance to held-out pictures beside that of real ones, and nearness to copies."""
+    player = Pictures(generator)
+    side = pictures.config.resolution
+    made = np.empty((MEASURED, side, side, 3), np.uint8)
+    for i in range(MEASURED):
+        advance("Measuring", i, MEASURED)
+        made[i] = player.generate([i], psi=1.0)[0]
+    advance("Measuring", MEASURED, MEASURED)
+    train = pictures.images[pictures.train]
+    held_out = pictures.images[pictures.held_out]
+    figures: dict[str, Any] = {"pictures": MEASURED, "held_out": len(held_out)}
+    if len(held_out) >= 2:
+        figures["swd"] = sliced_wasserstein(made, held_out)
+        figures["swd_real"] = sliced_wasserstein(train[: len(made)], held_out)
+        figures["nearest_ratio"] = nearest_ratio(made, train, held_out).ratio
+    return figures
+
+
+def write_picture_bundle(run: PictureRun, result: PictureResult, folder: Path) -> Bundle:
+    """Write the bundle with its card and its sample sheet.
+
+    Args:
+        run: What was asked for.
+        result: What came of it.
+        folder: Folder of the bundle; its name is the version.
+    """
+    report = result.pictures.report
+    config = {"generator": result.task.generator.to_dict(), "critic": result.task.critic.to_dict()}
+    fields = {
+        "name": run.name,
+        "version": folder.name,
+        "kinds": {"in": "latent", "out": "image"},
+        "architecture": ARCHITECTURE,
+        "config": config,
+        "parent": run.parent,
+        "data_digest": report.digest,
+        "data": [dict(entry) for entry in run.data]
+        or [{"name": run.source.name, "licence": "unstated", "source": "the user's own files"}],
+        "licence": run.licence,
+        "metrics": result.figures,
+    }
+    tensors = result.generator.state_dict() | {CRITIC + key: t for key, t in result.critic.items()}
+    count = sum(p.numel() for p in result.generator.parameters())
+    card = picture_card(fields, asdict(report), asdict(result.fitted) | {"step_chosen": result.step}, count)
+    return write_bundle(folder, fields, tensors, card, is_half=True, sheet_png=_sheet(result.generator))
+
+
+def _sheet(generator: Generator) -> bytes:
+    made = Pictures(generator).generate(range(SHEET_COLUMNS * SHEET_ROWS), psi=SHEET_PSI)
+    stream = io.BytesIO()
+    contact(made, SHEET_COLUMNS).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _write_real_sheet(run: PictureRun, pictures: PictureSet) -> None:
+    """Real pictures beside the samples, to compare by eye."""
+    count = min(SHEET_COLUMNS * SHEET_ROWS, len(pictures.names))
+    chosen = np.linspace(0, len(pictures.names) - 1, count).astype(int)
+    try:
+        contact(pictures.images[chosen], SHEET_COLUMNS).save(run.run_dir / "real.png")
+    except OSError as error:
+        raise UserError(f"The folder {run.run_dir} cannot be written: {error.strerror}.") from error
+
+
+def _settings(run: PictureRun) -> dict[str, Any]:
+    """What must not change when a run is resumed."""
+    return {
+        "media": "pictures", "source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed,
+        "size": run.size, "preset": run.preset, "judge": run.judge, "loss": run.loss,
+    }  # fmt: skip
