@@ -1,9 +1,19 @@
 """A user's folder with a tiny picture model in it, and galleries by it."""
 
 import pytest
+import torch
 
 from studio import cli
 from tests.models.image.gardens import plant
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Two threads on a busy machine wait for each other at every small operation."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
