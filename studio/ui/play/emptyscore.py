@@ -5,7 +5,7 @@ from __future__ import annotations
 import pygame
 
 from studio.ui.paint import Painter
-from studio.ui.theme import EDGE, GROUND, HOVER, INK, INK_FAINT, INK_SOFT, PANEL, RAISED, mixed
+from studio.ui.theme import EDGE, GROUND, HOVER, INK, INK_SOFT, PANEL, RAISED, mixed
 
 WHITES = "ZXCVBNM"
 BLACKS = {0: "S", 1: "D", 3: "G", 4: "H", 5: "J"}
@@ -49,4 +49,4 @@ def _draw_piano(painter: Painter, piano: pygame.Rect) -> None:
         painter.box(key.inflate(px(4), px(2)), PANEL, radius_px=6)
         painter.box(key, GROUND, radius_px=5, edge=EDGE)
         name = pygame.Rect(key.left, key.bottom - px(30), key.width, px(24))
-        painter.text(letter, name, size="small", weight="medium", color=INK_FAINT, align="center")
+        painter.text(letter, name, size="small", weight="medium", color=INK_SOFT, align="center")

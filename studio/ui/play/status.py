@@ -87,7 +87,7 @@ class DevicePicker(Dropdown):
 
 def _with_none(names: tuple[str, ...], chosen: str, none_text: str) -> tuple[Option, ...]:
     """Names as options, no port last; a chosen one that is gone stays listed as such."""
-    listed = [Option(name, name) for name in names]
+    listed = [Option(name, "Default sound" if name == "default" else name) for name in names]
     if chosen and chosen not in names and chosen != "none":
         listed.append(Option(chosen, chosen, "not there", is_enabled=False))
     return (*listed, Option("none", none_text))
@@ -160,12 +160,13 @@ def figures(view: DeskView, has_new_underruns: bool) -> tuple[Figure, ...]:
     """
     counts, meters = view.snapshot.counts, view.meters
     isr = counts.isr
-    late = meters.port_lateness.p99_ms if meters.port_lateness is not None else meters.lateness.p99_ms
+    lateness = meters.lateness if meters.port_lateness is None else meters.port_lateness
+    late = lateness.p99_ms
     has_plans = counts.plan_steps > 0
     return (
         Figure("In time", f"{isr * 100:.1f} %" if has_plans else NOTHING, has_plans and isr < LEAST_ISR),
         Figure("Plan", f"{meters.plan_latency.p50_ms:.0f} ms" if meters.plan_latency.count else NOTHING),
-        Figure("Late", f"{late:.1f} ms", late > MOST_LATE_MS),
+        Figure("Late", f"{late:.1f} ms" if lateness.count else NOTHING, late > MOST_LATE_MS),
         Figure("Dropouts", str(view.underruns), has_new_underruns),
     )
 
