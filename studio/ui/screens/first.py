@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pygame
@@ -13,7 +12,7 @@ from studio.ui.displays import LevelMeter
 from studio.ui.paint import Painter
 from studio.ui.screens.keys_picture import KeysPicture
 from studio.ui.screens.prose import heading
-from studio.ui.screens.services import Services, services_of
+from studio.ui.screens.services import lowest_pitch, state_of
 from studio.ui.theme import (
     GOOD,
     GROUND,
@@ -25,7 +24,7 @@ from studio.ui.theme import (
     Theme,
     mixed,
 )
-from studio.ui.widget import Action, Key, Ui, Widget
+from studio.ui.widget import Key, Ui, Widget
 
 ACTIVE_S = 0.25
 """A lamp glows this long after a message."""
@@ -147,16 +146,9 @@ class StepCard(Panel):
         painter.paragraph(self.found.hint, hint, size="small", color=INK_SOFT)
 
 
-def build(ui: Ui, services: Services | None = None) -> FirstScreen:
-    """The screen; "Start playing" is remembered in the settings."""
-    found = services or services_of(ui)
-
-    def start() -> None:
-        if not found.settings.has_started:
-            found.settings.has_started = True
-            found.remember(ui)
-
-    return FirstScreen(ui, start, lambda: 12 * (found.settings.octave + 1))
+def build(ui: Ui) -> FirstScreen:
+    """The screen; "Start playing" is remembered."""
+    return FirstScreen(ui)
 
 
 class FirstScreen(Widget):
@@ -164,13 +156,10 @@ class FirstScreen(Widget):
 
     Args:
         ui: The program around it.
-        start: What "Start playing" does before it goes to the Play screen.
-        lowest_pitch: Pitch of the leftmost playing key of the computer.
     """
 
-    def __init__(self, ui: Ui, start: Action, lowest_pitch: Callable[[], int] = lambda: 60) -> None:
+    def __init__(self, ui: Ui) -> None:
         super().__init__(ui, "first")
-        self._start, self._lowest_pitch = start, lowest_pitch
         self.title = self.add(_Title(ui, "first.title"))
         self.keyboard = self.add(StepCard(ui, "first.keyboard", 1, "Your keyboard"))
         self.sound = self.add(StepCard(ui, "first.sound", 2, "Your sound"))
@@ -184,7 +173,7 @@ class FirstScreen(Widget):
                 ui, "first.keys", 3, "Or the computer's keys", "Light keys are white keys, dark ones black."
             )
         )
-        self.picture = self.keys.add(KeysPicture(ui, "first.picture"))
+        self.picture = self.keys.add(KeysPicture(ui, "first.picture", lambda: lowest_pitch(ui)))
         self.foot = self.add(_Foot(ui, "first.foot"))
         self.start = self.foot.add(
             Button(ui, "first.start", "Start playing", self._begin, icon="play", is_primary=True,
@@ -222,7 +211,6 @@ class FirstScreen(Widget):
         self.sound.tell(found)
         self.meter.show(view.peak_db)
         self.tone.set_enabled(found.is_there)
-        self.picture.lowest_pitch = self._lowest_pitch()
 
     def key(self, event: Key) -> bool:
         """Enter starts, wherever the focus is."""
@@ -235,7 +223,7 @@ class FirstScreen(Widget):
         self.ui.do(TestTone())
 
     def _begin(self) -> None:
-        self._start()
+        state_of(self.ui).is_welcomed = True
         self.ui.go("play")
 
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pygame
 
 from studio.live.deskview import DeskView
-from studio.live.keyboard import WHITE_AND_BLACK
 from studio.ui.paint import Painter
 from studio.ui.theme import EDGE, GROUND, INK, INK_FAINT, INK_SOFT, PANEL, PLAYER, RAISED, mixed
+from studio.ui.typingkeys import OCTAVE_KEYS, PLAYING, VELOCITY_KEYS
 from studio.ui.widget import Ui, Widget
 
 NOTE_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
-_ROWS = ((0.0, "qwertyuiop["), (0.3, "asdfghjkl;'"), (0.8, "zxcvbnm,./"))
-"""Shift of each row in widths of a key, as on the common keyboards, and its keys."""
+_ROWS = (
+    (0.0, "1234567890-=", (*range(30, 40), 45, 46)),
+    (0.5, "qwertyuiop[]", (20, 26, 8, 21, 23, 28, 24, 12, 18, 19, 47, 48)),
+    (0.75, "asdfghjkl;'", (4, 22, 7, 9, 10, 11, 13, 14, 15, 51, 52)),
+    (1.25, "zxcvbnm,./", (29, 27, 6, 25, 5, 17, 16, 54, 55, 56)),
+)
+"""Shift of each row in widths of a key as on the common keyboards, its labels on an American one, and its scan
+codes (USB HID usage numbers)."""
 
-EXTRAS = {"z": "octave down", "x": "octave up"}
-"""What keys of the lowest row do."""
-
-COLUMNS, ROWS = 11.2, 2.93
-GAP_SHARE = 0.09
+COLUMNS, ROWS = 12.42, 3.92
+GAP_SHARE = 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,14 @@ class Cap:
 
     Attributes:
         key: Its label on an American keyboard, lower case; the place is what counts.
-        rect: Where it is.
+        scancode: Its place.
+        rect: Where it is drawn.
         offset: Semitones above the lowest playing key; None for a key that plays nothing.
         words: What else it does.
     """
 
     key: str
+    scancode: int
     rect: pygame.Rect
     offset: int | None = None
     words: str = ""
@@ -52,39 +58,44 @@ def caps(rect: pygame.Rect) -> list[Cap]:
     left, top = rect.centerx - unit * COLUMNS / 2, rect.centery - unit * ROWS / 2
     gap = max(2, round(unit * GAP_SHARE))
     found = []
-    for number, (shift, keys) in enumerate(_ROWS):
-        for place, key in enumerate(keys):
+    for number, (shift, labels, codes) in enumerate(_ROWS):
+        for place, (key, code) in enumerate(zip(labels, codes, strict=True)):
             x, y = left + (shift + place) * unit, top + number * unit
             box = pygame.Rect(round(x), round(y), round(unit) - gap, round(unit) - gap)
-            found.append(Cap(key, box, WHITE_AND_BLACK.get(key), EXTRAS.get(key, "")))
+            found.append(Cap(key, code, box, PLAYING.get(code), _words(code)))
     return found
+
+
+def _words(code: int) -> str:
+    if code in OCTAVE_KEYS:
+        return "octave"
+    return "touch" if code in VELOCITY_KEYS else ""
 
 
 def sounding(held: tuple[int, ...], lowest_pitch: int) -> frozenset[int]:
     """Offsets of the keys that light up for held pitches: their own, else the same note elsewhere."""
-    offsets = set()
-    for pitch in held:
-        offset = pitch - lowest_pitch
-        offsets.add(offset if 0 <= offset <= max(WHITE_AND_BLACK.values()) else offset % 12)
-    return frozenset(offsets)
+    highest = max(PLAYING.values())
+    offsets = (pitch - lowest_pitch for pitch in held)
+    return frozenset(offset if 0 <= offset <= highest else offset % 12 for offset in offsets)
 
 
 class KeysPicture(Widget):
     """The picture; keys that sound are lit in the player's color.
 
-    Attributes:
-        lowest_pitch: Pitch of the leftmost playing key.
+    Args:
+        ui: The program around it.
+        name: Its name.
+        lowest_pitch: Tells the pitch of the leftmost key of the lower row.
     """
 
-    def __init__(self, ui: Ui, name: str, lowest_pitch: int = 60) -> None:
+    def __init__(self, ui: Ui, name: str, lowest_pitch: Callable[[], int] = lambda: 60) -> None:
         super().__init__(ui, name)
-        self.lowest_pitch = lowest_pitch
+        self._lowest_pitch = lowest_pitch
         self.lit: frozenset[int] = frozenset()
-        self.tooltip = "These keys of the computer play notes"
 
     def look(self, view: DeskView) -> None:
         """Follow the held keys."""
-        lit = sounding(view.snapshot.held, self.lowest_pitch)
+        lit = sounding(view.snapshot.held, self._lowest_pitch())
         if lit != self.lit:
             self.lit = lit
             self.mark()
@@ -98,28 +109,32 @@ class KeysPicture(Widget):
                 _draw_playing(painter, cap, is_lit=cap.offset in self.lit)
 
 
+def _halves(cap: Cap) -> tuple[pygame.Rect, pygame.Rect]:
+    upper = pygame.Rect(cap.rect.left, cap.rect.top, cap.rect.width, round(cap.rect.height * 0.6))
+    top = upper.bottom - cap.rect.height // 14
+    return upper, pygame.Rect(
+        cap.rect.left, top, cap.rect.width, cap.rect.bottom - top - cap.rect.height // 10
+    )
+
+
 def _draw_quiet(painter: Painter, cap: Cap) -> None:
-    color = INK_SOFT if cap.words else mixed(PANEL, INK_FAINT, 0.55)
-    painter.box(cap.rect, PANEL, radius_px=6, edge=mixed(PANEL, EDGE, 1.0 if cap.words else 0.6))
-    upper = pygame.Rect(cap.rect.left, cap.rect.top, cap.rect.width, cap.rect.height)
-    if cap.words:
-        upper.height = round(cap.rect.height * 0.6)
-        lower = pygame.Rect(cap.rect.left, upper.bottom - painter.px(3), cap.rect.width, cap.rect.height // 3)
-        sign = cap.words.split()[-1]
-        painter.text(f"oct {sign}", lower, size="tiny", color=INK_FAINT, align="center")
-    painter.text(cap.key.upper(), upper, size="small", color=color, align="center")
+    painter.box(cap.rect, PANEL, radius_px=6, edge=mixed(PANEL, EDGE, 1.0 if cap.words else 0.55))
+    if not cap.words:
+        color = mixed(PANEL, INK_FAINT, 0.5)
+        painter.text(cap.key.upper(), cap.rect, size="small", color=color, align="center")
+        return
+    upper, lower = _halves(cap)
+    painter.text(cap.key, upper, size="small", color=INK_SOFT, align="center")
+    painter.text(cap.words, lower, size="tiny", color=INK_FAINT, align="center")
 
 
 def _draw_playing(painter: Painter, cap: Cap, *, is_lit: bool) -> None:
     ground = mixed(GROUND, PANEL, 0.1) if cap.is_black else mixed(RAISED, INK, 0.74)
-    letter, note = (INK, INK_FAINT) if cap.is_black else (GROUND, mixed(GROUND, INK_FAINT, 0.9))
+    letter, note = (INK, INK_FAINT) if cap.is_black else (GROUND, mixed(GROUND, INK_FAINT, 0.75))
     edge = mixed(EDGE, INK_FAINT, 0.5) if cap.is_black else mixed(RAISED, INK, 0.6)
     if is_lit:
         ground, letter, note, edge = PLAYER, GROUND, mixed(GROUND, PLAYER, 0.25), mixed(PLAYER, INK, 0.4)
     painter.box(cap.rect, ground, radius_px=6, edge=edge)
-    upper = pygame.Rect(cap.rect.left, cap.rect.top, cap.rect.width, round(cap.rect.height * 0.62))
-    lower = pygame.Rect(
-        cap.rect.left, upper.bottom - painter.px(4), cap.rect.width, cap.rect.bottom - upper.bottom
-    )
+    upper, lower = _halves(cap)
     painter.text(cap.key.upper(), upper, weight="medium", color=letter, align="center")
     painter.text(NOTE_NAMES[(cap.offset or 0) % 12], lower, size="tiny", color=note, align="center")

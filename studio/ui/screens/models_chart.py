@@ -6,7 +6,7 @@ import pygame
 
 from studio.ui.paint import Painter, Weight
 from studio.ui.screens.models_card import Bar, Chart
-from studio.ui.theme import EDGE, INK, INK_FAINT, INK_SOFT, PANEL, PARTNER, RAISED, Color, mixed
+from studio.ui.theme import GROUND, INK, INK_FAINT, INK_SOFT, PANEL, PARTNER, RAISED, Color, mixed
 
 TITLE_PX, READING_PX, BAR_PX = 22, 20, 24
 LABEL_PX, VALUE_PX = 116, 52
@@ -49,7 +49,13 @@ def _draw_bar(painter: Painter, row: pygame.Rect, bar: Bar, top: float) -> None:
     filled = pygame.Rect(track.left, track.top, max(px(4), x(bar.value) - track.left), track.height)
     painter.box(filled, PARTNER if bar.is_own else _REST, radius_px=4)
     if bar.high > bar.low:
-        whisker = mixed(PANEL, INK, 0.75) if bar.is_own else INK_FAINT
-        painter.line((x(bar.low), track.centery), (x(bar.high), track.centery), EDGE, 1)
-        for at in (bar.low, bar.high):
-            painter.line((x(at), track.top - px(1)), (x(at), track.bottom), whisker, 1)
+        _draw_interval(painter, filled, x(bar.low), x(bar.high), track)
+
+
+def _draw_interval(painter: Painter, filled: pygame.Rect, low: int, high: int, track: pygame.Rect) -> None:
+    """A thin stroke from the lower to the upper bound, dark within the bar and light beyond it."""
+    height = painter.px(2)
+    top = track.centery - height // 2
+    end = min(filled.right, high)
+    painter.fill(pygame.Rect(low, top, max(0, end - low), height), mixed(GROUND, RAISED, 0.5))
+    painter.fill(pygame.Rect(end, top, max(0, high - end), height), mixed(PANEL, INK, 0.42))

@@ -27,11 +27,31 @@ def heading(painter: Painter, words: str, rect: pygame.Rect, hint: str = "") -> 
         painter.text(hint, room, size="small", color=INK_FAINT, align="right")
 
 
-def fact(painter: Painter, label: str, words: str, rect: pygame.Rect, label_width: int) -> None:
-    """A label and what it says, side by side; ``label_width`` display pixels for the label."""
-    painter.text(label, pygame.Rect(rect.topleft, (label_width, rect.height)), size="small", color=INK_FAINT)
-    rest = pygame.Rect(rect.left + label_width, rect.top, max(0, rect.width - label_width), rect.height)
-    painter.text(words, rest, size="small", color=INK)
+def fact_height(theme: Theme, words: str, width: int) -> int:
+    """Display pixels that a row of facts takes whose words have ``width``."""
+    return prose_height(theme, words, "small", width) + theme.px(8)
+
+
+def fact(painter: Painter, label: str, words: str, rect: pygame.Rect, label_width: int) -> int:
+    """A label and what it says beside it, over as many lines as it needs.
+
+    Args:
+        painter: Draws.
+        label: At the left.
+        words: At the right.
+        rect: Its first line.
+        label_width: Display pixels for the label.
+
+    Returns:
+        Display pixels to the next fact.
+    """
+    height = prose_height(painter.theme, "X", "small", rect.width)
+    box = pygame.Rect(rect.left, rect.top, label_width, height)
+    painter.text(label, box, size="small", color=INK_FAINT)
+    width = max(1, rect.width - label_width)
+    needed = fact_height(painter.theme, words, width)
+    painter.paragraph(words, pygame.Rect(box.right, rect.top, width, needed), size="small", color=INK)
+    return needed
 
 
 def badge_width(words: str, theme: Theme) -> int:

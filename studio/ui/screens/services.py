@@ -14,6 +14,7 @@ from studio.appsettings import AppSettings, load_settings, save_settings
 from studio.takes import Library
 from studio.ui.screens.jobwatch import JobsLike
 from studio.ui.screens.takes_reader import PictureReader
+from studio.ui.state import WindowState
 
 if TYPE_CHECKING:
     from studio.ui.widget import Ui
@@ -45,6 +46,17 @@ class Services:
             self.save(self.settings)
         except UserError as fault:
             ui.toast(fault.message, fault.hint, is_fault=True)
+
+
+def state_of(ui: Ui) -> WindowState:
+    """What the window remembers of itself; a fresh one where there is no window around."""
+    found = getattr(ui, "state", None)
+    return found if isinstance(found, WindowState) else WindowState()
+
+
+def lowest_pitch(ui: Ui) -> int:
+    """Pitch of the leftmost of the computer's playing keys."""
+    return 12 * (state_of(ui).octave + 1)
 
 
 _of: WeakKeyDictionary[Ui, Services] = WeakKeyDictionary()

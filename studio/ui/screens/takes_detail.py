@@ -36,11 +36,6 @@ EXPORTS = (
 )
 
 
-def exports_folder() -> Path:
-    """Where the window puts exported files."""
-    return settings.home() / "exports"
-
-
 @dataclass(frozen=True, slots=True)
 class DetailLayout:
     """Where the parts of the panel are, display pixels."""
@@ -258,7 +253,7 @@ class TakesDetail(Panel):
         if self._shown is None:
             return
         try:
-            folder = settings.made_folder(exports_folder())
+            folder = settings.made_folder(settings.exports_folder())
         except UserError as fault:
             self.ui.toast(fault.message, fault.hint, is_fault=True)
             return
