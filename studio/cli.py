@@ -55,11 +55,44 @@ app.command(takeshelf.app)
 
 
 @app.default
-def start(*, common: Common = USUAL) -> Report:
-    """Perform the built-in melody and say where the results are."""
+def start(
+    *,
+    model: str | None = None,
+    screenshot: Path | None = None,
+    size: str = "1280x800",
+    scale: Annotated[float, Parameter(validator=Number(gte=0.5, lte=4))] = 1.0,
+    common: Common = USUAL,
+) -> Report:
+    """Open the window; without a display, perform the built-in melody and say where the results are.
+
+    Args:
+        model: Bundle to play with; the one that was chosen last by default.
+        screenshot: Draw every screen with demo content into this folder instead.
+        size: Width and height of the pictures in pixels, with an x between them.
+        scale: Display pixels a logical pixel in the pictures.
+        common: Options of every command.
+    """
+    from studio import desktop  # noqa: PLC0415
+
+    if screenshot is not None:
+        files = desktop.take_screenshots(screenshot, desktop.parsed_size(size), scale)
+        return Report({"files": [str(file) for file in files]}, [str(file) for file in files])
+    if desktop.has_display() and not common.json:
+        code = desktop.open_window(desktop.WindowOptions(model=model, device=common.device))
+        return Report({}, (), code)
+    return _welcome(common)
+
+
+def _welcome(common: Common) -> Report:
+    """What there is without a display: a performance of the built-in melody."""
     folder = settings.takes_folder() / "welcome"
     report = perform(assets.path(BUILT_IN_MELODY), out=folder, common=common)
-    lines = (*report.lines, "", "Your own melody: antiphon perform FILE.mid. Play live: antiphon play.")
+    lines = (
+        *report.lines,
+        "",
+        "There is no display for the window here, so a melody was performed into files.",
+        "Your own melody: antiphon perform FILE.mid. Play live: antiphon play.",
+    )
     return Report(report.data, lines, report.exit_code)
 
 

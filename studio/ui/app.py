@@ -20,7 +20,7 @@ from studio.ui.dispatch import PLAYED_SCREENS, Dispatcher
 from studio.ui.focus import Focus, can_focus
 from studio.ui.overlays import Dialog, Overlay, Toasts
 from studio.ui.rail import RAIL_PX, NavRail
-from studio.ui.screenbook import built
+from studio.ui.screenbook import SCREENS, built
 from studio.ui.shortcuts import TapTempo
 from studio.ui.state import WindowState
 from studio.ui.theme import Theme
@@ -55,13 +55,16 @@ class App:
     Args:
         desk: The instrument behind it.
         window: What is drawn on.
-        state: What is remembered; changed as the person changes things.
+        state: What the window remembers; changed as the person changes things.
+        services: Makes what the screens share (:class:`studio.ui.screens.services.Services`), when asked.
         clock: Seconds that ascend.
+        each_frame: Called once a frame with the time.
     """
 
     def __init__(
         self, desk: DeskLike, window: Window, state: WindowState, *,
-        clock: Callable[[], float] = time.monotonic,
+        services: Callable[[], object] | None = None, clock: Callable[[], float] = time.monotonic,
+        each_frame: Callable[[float], None] | None = None,
     ) -> None:  # fmt: skip
         self.window, self.state = window, state
         self.theme = Theme(self._scale())
@@ -71,19 +74,21 @@ class App:
         self.compositor = Compositor()
         self.popups: list[Overlay] = []
         self.is_closing = False
-        self._desk, self._clock = desk, clock
+        self._desk, self._clock, self._each_frame = desk, clock, each_frame
         self._now_s = clock()
         self._wake_s = float("inf")
         self._view = desk.view()
         self._notices_seen = -1
         self._undo = UndoStack()
+        self._make_services = services
+        self._services: object | None = None
         self._before_popup: list[Widget | None] = []
         self._screens: dict[str, Widget] = {}
         self.dispatcher = Dispatcher(self)
         self.toasts = Toasts(self)
         self.rail = NavRail(self, PLACES, self.go, n_below=2, tooltips=PLACE_HINTS)
         self.screen: Widget = Widget(self, "nothing")
-        self.go(state.screen if state.is_welcomed else "first")
+        self.go(state.screen if state.is_welcomed and state.screen in SCREENS else "first")
 
     # What widgets may ask for.
 
@@ -106,6 +111,13 @@ class App:
     def shows_focus(self) -> bool:
         """Whether the focused widget carries a ring."""
         return self.focused.is_shown
+
+    @property
+    def services(self) -> object | None:
+        """What the screens share, made when the first one asks; None leaves it to them."""
+        if self._services is None and self._make_services is not None:
+            self._services = self._make_services()
+        return self._services
 
     def do(self, command: Command) -> None:
         """Tell the desk something."""
@@ -254,6 +266,8 @@ class App:
         self._now_s = self._clock()
         self._wake_s = float("inf")
         self._view = self._desk.view()
+        if self._each_frame is not None:
+            self._each_frame(self._now_s)
         self._take_notices()
         self.toasts.expire()
         layers = self.layers()

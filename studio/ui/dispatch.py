@@ -196,11 +196,11 @@ class Dispatcher:
 
     def _play(self, key: Key) -> bool:
         """The piano of the computer's keys; True when the key belongs to it."""
-        typing, state = self._app.typing, self._app.state
+        typing = self._app.typing
         if key.is_repeat:
             return typing.plays(key.scancode)
         if typing.adjust(key.scancode):
-            state.octave, state.velocity = typing.octave, typing.velocity
+            self._app.state.octave, self._app.state.velocity = typing.octave, typing.velocity
             self._app.screen.mark()
             return True
         press = typing.down(key.scancode)

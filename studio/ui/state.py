@@ -1,13 +1,14 @@
-"""What the window remembers from one start to the next, in one small file that a crash can't break."""
+"""What the window itself remembers from one start to the next; the instrument's settings are apart."""
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from studio import settings
+from midi.errors import UserError
+from studio import jsonfile, settings
 
 FILE_NAME = "window.json"
 
@@ -15,8 +16,8 @@ MIN_WIDTH_PX, MIN_HEIGHT_PX = 1024, 640
 """Logical size below which the window draws smaller instead of arranging less."""
 
 
-class WindowState(BaseModel):
-    """Everything that is remembered. Unknown keys of newer versions are passed over.
+class WindowState(jsonfile.Kept):
+    """Everything that is remembered. Assignments are checked; keys of other versions are kept.
 
     Attributes:
         width: Of the window, display pixels.
@@ -24,14 +25,12 @@ class WindowState(BaseModel):
         is_full_screen: It filled the display.
         screen: Where we were.
         scale: Display pixels a logical pixel; None asks the display.
-        octave: Of the computer's keys.
+        octave: Of the computer's keys; 4 begins with middle C.
         velocity: Of the computer's keys.
         plays_keys: The computer's keys play notes on the Play screen.
         is_welcomed: The first-start screen is done.
         choices: What screens remember by name: the last folder, a sort order.
     """
-
-    model_config = ConfigDict(extra="ignore", validate_assignment=True)
 
     width: int = Field(default=1280, ge=320, le=16384)
     height: int = Field(default=800, ge=240, le=16384)
@@ -51,40 +50,56 @@ def state_path() -> Path:
 
 
 def load(path: Path) -> tuple[WindowState, str]:
-    """What was remembered, and a sentence when the file was broken and has been set aside."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return WindowState(), ""
-    except (OSError, UnicodeDecodeError) as fault:
-        return WindowState(), _set_aside(path, str(fault))
-    try:
-        return WindowState.model_validate_json(text), ""
-    except ValidationError as fault:
-        return WindowState(), _set_aside(path, f"{fault.error_count()} faults")
+    """What was remembered, and a sentence when the file was broken and has been set aside. Never raises."""
+    found, problem = jsonfile.read(path, WindowState)
+    if problem:
+        with suppress(UserError):
+            problem += f" It was set aside as {jsonfile.set_aside(path).name}; what made sense of it is used."
+    return found, problem
 
 
-def save(state: WindowState, path: Path) -> str:
-    """Write it beside the old file and put it in its place; returns a sentence when that fails."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(state.model_dump_json(indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as fault:
-        fresh.unlink(missing_ok=True)
-        return f"The window's settings can't be written to {path}: {fault.strerror or fault}."
-    return ""
+def save(state: WindowState, path: Path) -> None:
+    """Write it, whole or not at all.
+
+    Raises:
+        UserError: It can't be written; the file before is still there.
+    """
+    settings.made_folder(path.parent)
+    jsonfile.write(path, state)
 
 
-def _set_aside(path: Path, why: str) -> str:
-    """Keep a broken file for a person to look at."""
-    broken = path.with_name(path.name + ".broken")
-    try:
-        path.replace(broken)
-    except OSError:
-        return f"The window's settings at {path} can't be read ({why}); the usual ones are used."
-    return f"The window's settings were unreadable and are now in {broken}; the usual ones are used."
+class Keeper:
+    """Writes the state when it has changed, but not all the time; a disk that refuses is told once.
+
+    Args:
+        state: What is kept.
+        path: Where.
+    """
+
+    every_s = 5.0
+
+    def __init__(self, state: WindowState, path: Path) -> None:
+        self._state, self._path = state, path
+        self._written = state.model_dump()
+        self._looked_s = float("-inf")
+        self._has_told = False
+
+    def turn(self, now_s: float) -> UserError | None:
+        """Write what has changed since the last look, every few seconds."""
+        if now_s - self._looked_s < self.every_s:
+            return None
+        self._looked_s = now_s
+        return self.write()
+
+    def write(self) -> UserError | None:
+        """Write what has changed; the fault that kept it from being written, once."""
+        fresh = self._state.model_dump()
+        if fresh == self._written:
+            return None
+        self._written = fresh
+        try:
+            save(self._state, self._path)
+        except UserError as fault:
+            was_told, self._has_told = self._has_told, True
+            return None if was_told else fault
+        return None

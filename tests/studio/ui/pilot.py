@@ -28,14 +28,28 @@ class Pilot:
         root: A screen of the test's own in place of the program's; made by ``root(app)``.
     """
 
-    def __init__(self, size=(1280, 800), *, screen="play", root=None, state=None, desk=None):
+    def __init__(
+        self,
+        size=(1280, 800),
+        *,
+        screen="play",
+        root=None,
+        state=None,
+        desk=None,
+        services=None,
+    ):
         self.now_s = 100.0
         self.desk = desk or DemoDesk()
-        self.state = state or WindowState(
-            width=size[0], height=size[1], screen=screen, is_welcomed=True, scale=1.0
-        )
+        usual = WindowState(width=size[0], height=size[1], screen=screen, is_welcomed=True, scale=1.0)
+        self.state = state or usual
         self.window = Window(size)
-        self.app = App(self.desk, self.window, self.state, clock=lambda: self.now_s)
+        self.app = App(
+            self.desk,
+            self.window,
+            self.state,
+            services=services and (lambda: services),
+            clock=lambda: self.now_s,
+        )
         if root is not None:
             self.app._screens[screen] = root(self.app)
             self.app.go(screen)
