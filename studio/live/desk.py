@@ -13,7 +13,7 @@ from datetime import datetime
 from types import TracebackType
 
 from midi.clock import Clock
-from midi.events import DRUMS, GRID_PER_BEAT
+from midi.events import DRUMS
 from midi.messages import InputQueue
 from midi.portsystem import MidiSystem
 from midi.systemclock import SystemClock
@@ -24,13 +24,13 @@ from studio.live.deskjobs import Jobs
 from studio.live.deskmodel import RULES, ModelShelf, StartingPlanner, StartPlanner, start_planner
 from studio.live.deskoptions import DeskOptions
 from studio.live.deskplayback import Playback
-from studio.live.deskview import Command, DeskView, Devices, Notice, RollNote, TakeState
+from studio.live.deskview import Command, DeskView, Devices, Notice, TakeState
 from studio.live.engine import ClockInput, Engine, Sink, VirtualPlayer
 from studio.live.learn import Learner
 from studio.live.messages import Actions, Input, Voice
 from studio.live.meters import Meters
 from studio.live.planner import Planner
-from studio.live.roll import KEPT_BARS, ChordWatch, Roll, by_onset, sounding_pitches
+from studio.live.roll import ChordWatch, Roll, sounding_pitches
 from studio.live.take import TAKE_NAME, TakeHeader
 from studio.live.takelog import TakeLog
 from studio.settings import takes_folder
@@ -78,7 +78,6 @@ class Desk:
         self._n_notices = 0
         self._lock = threading.Lock()
         self._chord = ChordWatch()
-        self._seen_roll: tuple[object, tuple[RollNote, ...]] = ((), ())
         self._looked, self._meters, self._measured_s = Devices(), Meters(), float("-inf")
         self._said = ""
         self._is_started = self._are_ports_open = False
@@ -292,15 +291,11 @@ class Desk:
     def view(self) -> DeskView:
         """One look at everything; some microseconds."""
         snapshot, models, commands = self._engine.snapshot(), self._models, self._commands
-        self._roll.kept_ticks = round(KEPT_BARS * snapshot.beats_per_bar * GRID_PER_BEAT)
-        notes = self._roll.notes
-        if notes is not self._seen_roll[0]:
-            self._seen_roll = (notes, by_onset(notes))
         pitches = sounding_pitches(snapshot, player_drums=commands.instrument == DRUMS)
         volumes = self._devices.volumes_db
         return DeskView(
             snapshot=snapshot,
-            roll=self._seen_roll[1],
+            roll=self._roll.look(snapshot),
             chord=self._chord.see(snapshot.time_s, pitches),
             steering=snapshot.steering,
             feel=snapshot.feel,

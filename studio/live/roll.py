@@ -18,20 +18,20 @@ CHORD_S = 0.25
 
 
 class Roll:
-    """Notes of the last bars. ``record`` belongs to the engine's thread, ``notes`` may be read from any.
+    """Notes of the last bars. ``record`` belongs to the engine's thread, ``look`` to any.
 
     While the transport stands there is no place on the grid, and nothing is kept.
 
     Attributes:
-        notes: What was heard, as it came; replaced as a whole.
         mark: Where musical time runs; None while it stands.
-        kept_ticks: Notes that ended longer ago are dropped.
     """
 
     def __init__(self) -> None:
-        self.notes: tuple[RollNote, ...] = ()
         self.mark: TempoMark | None = None
-        self.kept_ticks = KEPT_BARS * 4 * GRID_PER_BEAT
+        # Both are replaced as a whole, so that every thread sees all of a change or nothing.
+        self._heard: tuple[RollNote, ...] = ()
+        self._seen: tuple[tuple[RollNote, ...], tuple[RollNote, ...]] = ((), ())
+        self._kept_ticks = KEPT_BARS * 4 * GRID_PER_BEAT
         self._notes: dict[int, RollNote] = {}
         self._before: TempoMark | None = None
 
@@ -44,9 +44,22 @@ class Roll:
             is_changed |= self._take(sound)
         if is_changed:
             self._drop(self._tick(now_s))
-            self.notes = tuple(self._notes.values())
+            self._heard = tuple(self._notes.values())
         if any(isinstance(item, SetPlaying) and not item.is_playing for item in inputs):
             self.mark = self._before = None
+
+    def look(self, snapshot: Snapshot) -> tuple[RollNote, ...]:
+        """What was heard in the last bars, by onset; the same object as before when nothing is new."""
+        self._kept_ticks = round(KEPT_BARS * snapshot.beats_per_bar * GRID_PER_BEAT)
+        heard, (known, seen) = self._heard, self._seen
+        if heard is not known:
+            # What is given out ahead of its time came too early.
+            seen = tuple(sorted(heard, key=lambda note: note.onset_ticks))
+        since = snapshot.beat * GRID_PER_BEAT - self._kept_ticks
+        if seen and _is_over(seen[0], since):
+            seen = tuple(note for note in seen if not _is_over(note, since))
+        self._seen = (heard, seen)
+        return seen
 
     def _take(self, sound: Sound) -> bool:
         known = self._notes.get(sound.note_id)
@@ -73,15 +86,13 @@ class Roll:
         """Forget from the front: what ended long ago, and what is too many."""
         while self._notes:
             note_id, note = next(iter(self._notes.items()))
-            is_old = note.end_ticks is not None and note.end_ticks < now_ticks - self.kept_ticks
-            if not is_old and len(self._notes) <= MAX_NOTES:
+            if not _is_over(note, now_ticks - self._kept_ticks) and len(self._notes) <= MAX_NOTES:
                 return
             del self._notes[note_id]
 
 
-def by_onset(notes: Sequence[RollNote]) -> tuple[RollNote, ...]:
-    """In musical order; what is given out ahead of its time came too early."""
-    return tuple(sorted(notes, key=lambda note: note.onset_ticks))
+def _is_over(note: RollNote, since_ticks: float) -> bool:
+    return note.end_ticks is not None and note.end_ticks < since_ticks
 
 
 def sounding_pitches(snapshot: Snapshot, *, player_drums: bool) -> tuple[int, ...]:

@@ -65,3 +65,17 @@ def refuse(name: str) -> BeatPlanner:
 def chatter() -> BeatPlanner:
     os.write(1, b"a library talks to standard output")
     return BeatPlanner()
+
+
+def quiet_desk(options):
+    """A desk without devices, whose model answers at once: what a test runs in a process of its own."""
+    from midi.ports import FakeSystem
+    from studio.live.desk import Desk
+    from studio.live.planner import InlinePlanner
+
+    return Desk(options, system=FakeSystem("Keys"), planner=InlinePlanner(BeatPlanner()))
+
+
+def refused_desk(_options):
+    """A desk that cannot be made."""
+    raise RuntimeError("no room for a desk")
