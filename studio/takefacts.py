@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,63 @@ from midi.errors import UserError
 from midi.note import PPQ, TimeSignature
 from studio.live.messages import Voice
 from studio.live.take import TAKE_NAME, Take, TakeHeader, load_take
+
+
+@dataclass(frozen=True, slots=True)
+class TakeInfo:
+    """One line of the list of takes.
+
+    Attributes:
+        id: How functions and commands call it: its place below the takes folder.
+        path: The take's file.
+        name: What people call it.
+        created: Date and time, ISO 8601, local time.
+        length_s: From the first beat to the last sound.
+        player_notes: Notes of the player.
+        partner_notes: Notes of the partner.
+        model: Name and version of the partner's bundle; empty for none.
+        mode: Mode at the start.
+        seed: Seed of the performance.
+        bpm: Tempo at the start; 0 for a damaged take.
+        metre: Numerator and denominator.
+        bars: Bars that it lasts.
+        tags: Words to find it by.
+        is_starred: Whether it is a favorite.
+        is_torn: Whether the end was lost, as after a power cut.
+        problem: Why it can't be used, one sentence; empty for all others.
+        is_read: Whether the file was looked into; see ``Library.takes``.
+        parent: The take of which the partner tried again; empty for an own performance.
+        from_bar: Bar from which it tried again; 0 for an own performance.
+    """
+
+    id: str
+    path: Path
+    name: str
+    created: str = ""
+    length_s: float = 0.0
+    player_notes: int = 0
+    partner_notes: int = 0
+    model: str = ""
+    mode: str = ""
+    seed: int = 0
+    bpm: float = 0.0
+    metre: tuple[int, int] = (4, 4)
+    bars: int = 0
+    tags: tuple[str, ...] = ()
+    is_starred: bool = False
+    is_torn: bool = False
+    problem: str = ""
+    is_read: bool = True
+    parent: str = ""
+    from_bar: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The values as plain data."""
+        return {name: getattr(self, name) for name in self.__slots__} | {
+            "path": str(self.path),
+            "metre": list(self.metre),
+            "tags": list(self.tags),
+        }
 
 
 def facts_of(path: Path) -> dict[str, Any]:

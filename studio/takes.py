@@ -10,101 +10,25 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from pydantic import Field
 
 from midi.errors import UserError
 from studio import jsonfile, settings, trash
 from studio.live.take import TAKE_NAME
-from studio.takefacts import facts_of, file_time
+from studio.takefacts import TakeInfo, facts_of, file_time
 from studio.takeindex import TakeIndex
+from studio.takewords import TakeWords, file_name, merged_tags, spoken_name, spoken_tag
 from studio.trash import Trashed
 
-__all__ = ["Library", "TakeInfo", "TakeWords", "Trashed", "file_name", "spoken_name"]
+__all__ = ["Library", "TakeInfo", "TakeWords", "Trashed"]
 
 MAX_DEPTH = 3
 """Folders below the takes folder in which takes are looked for."""
 
-MAX_NAME = 120
-MAX_TAG = 40
-
 Progress = Callable[[str, int, int], None]
-
-
-class TakeWords(jsonfile.Kept):
-    """What a person says of a take; ``take.json`` beside it.
-
-    Attributes:
-        name: What it is called; empty for its folder's name.
-        tags: Words to find it by, without doubles.
-        is_starred: Whether it is a favorite.
-    """
-
-    name: str = Field("", max_length=MAX_NAME)
-    tags: tuple[str, ...] = ()
-    is_starred: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TakeInfo:
-    """One line of the list of takes.
-
-    Attributes:
-        id: How functions and commands call it: its place below the takes folder.
-        path: The take's file.
-        name: What people call it.
-        created: Date and time, ISO 8601, local time.
-        length_s: From the first beat to the last sound.
-        player_notes: Notes of the player.
-        partner_notes: Notes of the partner.
-        model: Name and version of the partner's bundle; empty for none.
-        mode: Mode at the start.
-        seed: Seed of the performance.
-        bpm: Tempo at the start; 0 for a damaged take.
-        metre: Numerator and denominator.
-        bars: Bars that it lasts.
-        tags: Words to find it by.
-        is_starred: Whether it is a favorite.
-        is_torn: Whether the end was lost, as after a power cut.
-        problem: Why it can't be used, one sentence; empty for all others.
-        is_read: Whether the file was looked into; see ``Library.takes``.
-        parent: The take of which the partner tried again; empty for an own performance.
-        from_bar: Bar from which it tried again; 0 for an own performance.
-    """
-
-    id: str
-    path: Path
-    name: str
-    created: str = ""
-    length_s: float = 0.0
-    player_notes: int = 0
-    partner_notes: int = 0
-    model: str = ""
-    mode: str = ""
-    seed: int = 0
-    bpm: float = 0.0
-    metre: tuple[int, int] = (4, 4)
-    bars: int = 0
-    tags: tuple[str, ...] = ()
-    is_starred: bool = False
-    is_torn: bool = False
-    problem: str = ""
-    is_read: bool = True
-    parent: str = ""
-    from_bar: int = 0
-
-    def as_json(self) -> dict[str, Any]:
-        """The values as plain data."""
-        return {name: getattr(self, name) for name in self.__slots__} | {
-            "path": str(self.path),
-            "metre": list(self.metre),
-            "tags": list(self.tags),
-        }
 
 
 class Library:
@@ -190,8 +114,8 @@ class Library:
         Raises:
             UserError: As ``rename``.
         """
-        new = [spoken_name(tag)[:MAX_TAG].strip() for tag in tags]
-        return self._said(take, lambda words: setattr(words, "tags", _merged((*words.tags, *new))))
+        new = [spoken_tag(tag) for tag in tags]
+        return self._said(take, lambda words: setattr(words, "tags", merged_tags((*words.tags, *new))))
 
     def untag(self, take: str, *tags: str) -> TakeInfo:
         """Take words away again; those that it doesn't have change nothing.
@@ -199,7 +123,7 @@ class Library:
         Raises:
             UserError: As ``rename``.
         """
-        gone = {spoken_name(tag)[:MAX_TAG].strip().casefold() for tag in tags}
+        gone = {spoken_tag(tag).casefold() for tag in tags}
 
         def take_away(words: TakeWords) -> None:
             words.tags = tuple(tag for tag in words.tags if tag.casefold() not in gone)
@@ -303,12 +227,23 @@ class Library:
         yield from _walk(self.folder, MAX_DEPTH)
 
     def _located(self, text: str) -> Path | None:
-        """The file of an id or a path, without looking into any file."""
-        given = Path(text).expanduser()
-        candidates = [self.folder / text, self.folder / text / TAKE_NAME]
-        candidates += [given.absolute(), given.absolute() / TAKE_NAME] if given.parts else []
-        files = set(self._files())
-        return next((path for path in candidates if path in files), None)
+        """The file of an id or a path, without looking into others."""
+        if not text.strip() or "\0" in text:
+            return None
+        for base in (self.folder / text, Path(text).absolute()):
+            for path in (base, base / TAKE_NAME):
+                plain = Path(os.path.normpath(path))
+                if self._holds(plain):
+                    return plain
+        return None
+
+    def _holds(self, path: Path) -> bool:
+        """Whether a file is where takes are looked for, and is one, whole or damaged."""
+        if not path.is_relative_to(self.folder) or path.suffix != ".jsonl":
+            return False
+        parts = path.relative_to(self.folder).parts
+        is_place = len(parts) <= MAX_DEPTH + 1 and not any(part.startswith(".") for part in parts)
+        return is_place and path.is_file() and not self._facts(path).get("is_foreign")
 
     def _facts(self, path: Path) -> dict[str, Any]:
         """Facts of one take, remembered or read."""
@@ -344,31 +279,6 @@ class Library:
         change(words)
         jsonfile.write(side, words)
         return self._info(info.path, self._facts(info.path))
-
-
-def spoken_name(text: str) -> str:
-    """A name or tag as it is kept: one line, no control characters, composed, at most 120 characters."""
-    plain = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp", "Cs"} else c for c in text)
-    return " ".join(unicodedata.normalize("NFC", plain).split())[:MAX_NAME].strip()
-
-
-def file_name(name: str) -> str:
-    """A name that every file system takes, at most 100 bytes; letters and signs of all languages stay."""
-    safe = "".join("-" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in spoken_name(name))
-    while len(safe.encode()) > 100:
-        safe = safe[:-1]
-    safe = safe.strip(" .")
-    is_device = safe.split(".")[0].upper() in {"CON", "PRN", "AUX", "NUL", "COM1", "LPT1"}
-    return f"take {safe}".strip() if is_device or not safe else safe
-
-
-def _merged(tags: tuple[str, ...]) -> tuple[str, ...]:
-    """Without doubles and empty ones, in the order in which they came."""
-    kept: dict[str, str] = {}
-    for tag in tags:
-        if tag:
-            kept.setdefault(tag.casefold(), tag)
-    return tuple(kept.values())
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:

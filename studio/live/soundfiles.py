@@ -23,7 +23,8 @@ def samples_16(block: Audio) -> NDArray[np.int16]:
 
     Rounded here because libsndfile converts differently for WAV (it cuts off) and FLAC (it rounds).
     """
-    return np.rint(np.clip(np.nan_to_num(block), -1.0, 1.0) * 32767.0).astype(np.int16)
+    samples: NDArray[np.int16] = np.rint(np.clip(np.nan_to_num(block), -1.0, 1.0) * 32767.0).astype(np.int16)
+    return samples
 
 
 class SoundWriter:

@@ -29,7 +29,11 @@ HARBOR = str(assets.path("demos/harbor.mid"))
 COMMANDS = [
     ["perform"], ["play"], ["ports"], ["doctor"], ["render"], ["train"], ["train", "music"], ["eval"],
     ["eval", "music"], ["eval", "chorales"], ["models"],
-    *(["models", name] for name in ("list", "show", "install", "export", "promote", "rollback", "remove")),
+    *(["models", name] for name in ("list", "show", "preview", "install", "export", "promote", "rollback",
+                                    "remove")),
+    ["takes"],
+    *(["takes", name] for name in ("list", "show", "rename", "tag", "star", "trash", "trashed", "restore",
+                                   "empty-trash", "export", "thumbnail", "verify", "try-again")),
 ]  # fmt: skip
 
 CONTRACT = {
