@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pygame
@@ -55,6 +56,11 @@ class Dispatcher:
         key = self.keys.key(event)
         if key is not None:
             self._key(key)
+        elif event.type == pygame.DROPFILE:
+            # Screens that take files have a method for it.
+            drop = getattr(self._app.screen, "drop", None)
+            if drop is not None:
+                drop(Path(event.file))
         elif event.type == pygame.QUIT:
             self._app.close()
         elif event.type in {pygame.VIDEORESIZE, pygame.WINDOWSIZECHANGED}:

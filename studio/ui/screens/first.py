@@ -74,7 +74,7 @@ def first_layout(rect: pygame.Rect, theme: Theme) -> FirstLayout:
     is_low = rect.height < px(720)
     gap = px(16)
     width = min(px(PAGE_PX), rect.width - px(64))
-    title, card, foot = px(92 if is_low else 124), px(160 if is_low else 172), px(52 if is_low else 84)
+    title, card, foot = px(88 if is_low else 124), px(170 if is_low else 176), px(52 if is_low else 84)
     room = rect.height - px(20 if is_low else 32) - title - card - foot - 2 * gap
     keys = min(room, px(320))
     height = title + card + keys + foot + 2 * gap

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pygame
 
 from studio.live.deskview import DeskView
-from studio.ui.paint import Painter
+from studio.ui.paint import Painter, text_width
 from studio.ui.theme import EDGE, GROUND, INK, INK_FAINT, INK_SOFT, PANEL, PLAYER, RAISED, mixed
 from studio.ui.typingkeys import OCTAVE_KEYS, PLAYING, VELOCITY_KEYS
 from studio.ui.widget import Ui, Widget
@@ -21,8 +21,10 @@ _ROWS = (
     (0.75, "asdfghjkl;'", (4, 22, 7, 9, 10, 11, 13, 14, 15, 51, 52)),
     (1.25, "zxcvbnm,./", (29, 27, 6, 25, 5, 17, 16, 54, 55, 56)),
 )
-"""Shift of each row in widths of a key as on the common keyboards, its labels on an American one, and its scan
-codes (USB HID usage numbers)."""
+"""Shift of each row in widths of a key as on common keyboards, labels on an American one, scan codes (USB HID
+usage numbers)."""
+
+_SHORT = {"octave": "oct", "touch": "vel"}
 
 COLUMNS, ROWS = 12.42, 3.92
 GAP_SHARE = 0.08
@@ -125,7 +127,10 @@ def _draw_quiet(painter: Painter, cap: Cap) -> None:
         return
     upper, lower = _halves(cap)
     painter.text(cap.key, upper, size="small", color=INK_SOFT, align="center")
-    painter.text(cap.words, lower, size="tiny", color=INK_FAINT, align="center")
+    is_wide = text_width(cap.words, "tiny", "regular", painter.theme.scale) <= lower.width - painter.px(6)
+    painter.text(
+        cap.words if is_wide else _SHORT[cap.words], lower, size="tiny", color=INK_FAINT, align="center"
+    )
 
 
 def _draw_playing(painter: Painter, cap: Cap, *, is_lit: bool) -> None:

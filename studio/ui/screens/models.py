@@ -138,8 +138,8 @@ class ModelsScreen(Widget):
         bundle = self.row.bundle
         if bundle is None or bundle.is_current:
             return
-        before = next((row.bundle.version for row in self.rows if row.bundle and row.bundle.name == bundle.name
-                       and row.bundle.is_current), "")  # fmt: skip
+        family = (row.bundle for row in self.rows if row.bundle and row.bundle.name == bundle.name)
+        before = next((each.version for each in family if each.is_current), "")
         self._promote(bundle.name, bundle.version)
         if before:
             self.ui.remember(
@@ -217,8 +217,8 @@ class ModelsSide(Panel):
             ListView(ui, "models.list", self._draw_row, row_px=64, on_select=select, on_open=use)
         )
         self.path = self.add(
-            TextField(ui, "models.path", on_enter=install, placeholder="Path of an .antiphon file", icon="folder",
-                      limit=1000, tooltip="Type or paste a path, or drop the file on the window")
+            TextField(ui, "models.path", on_enter=install, placeholder="Path of an .antiphon file",
+                      icon="folder", limit=1000, tooltip="Type or paste a path, or drop a file")
         )  # fmt: skip
         self.install = self.add(
             Button(ui, "models.install", "Install", lambda: install(self.path.text), icon="import")

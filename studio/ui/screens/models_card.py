@@ -31,7 +31,7 @@ _LISTENERS = (("partner", "This model"), ("rules", "Rules"), ("deaf", "Not liste
 class Bar:
     """One line of a chart.
 
-    ``value`` is in the chart's unit; ``low`` and ``high`` are its 95 % interval, equal to it where there is none.
+    ``value`` is in the chart's unit; ``low`` to ``high`` is its 95 % interval, empty where there is none.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""The bundles there are, read without torch: what :mod:`models.registry` lists, for a window that opens at once.
+"""The bundles there are, read without torch: what :mod:`models.registry` lists, for a window.
 
 Only folders, names and manifests are looked at; checksums and weights are the registry's business, and
 every change to the shelf goes through ``antiphon models``.

@@ -71,8 +71,8 @@ def badge(
 
 def keycap(painter: Painter, words: str, left: int, middle: int) -> int:
     """A key's label in a small box, its middle at a height; returns its right edge."""
-    width = max(painter.px(22), text_width(words, "small", "medium", painter.theme.scale) + painter.px(14))
-    box = pygame.Rect(left, middle - painter.px(11), width, painter.px(22))
+    width = max(painter.px(21), text_width(words, "tiny", "medium", painter.theme.scale) + painter.px(14))
+    box = pygame.Rect(left, middle - painter.px(10), width, painter.px(20))
     painter.box(box, RAISED, radius_px=5, edge=mixed(EDGE, INK_FAINT, 0.35))
-    painter.text(words, box, size="small", color=INK, weight="medium", align="center")
+    painter.text(words, box, size="tiny", color=INK, weight="medium", align="center")
     return box.right

@@ -19,7 +19,7 @@ from studio.live.deskview import (
 )
 from studio.live.messages import SetTempo, Voice
 from studio.ui import clipboard
-from studio.ui.controls import Button, IconButton, Label, Panel, Toggle
+from studio.ui.controls import Button, Label, Panel, Toggle
 from studio.ui.displays import Lamp, LevelMeter
 from studio.ui.knobs import Slider, Stepper
 from studio.ui.overlays import Dropdown
@@ -37,7 +37,7 @@ from studio.ui.screens.settings_rows import (
     output_options,
     sound_options,
 )
-from studio.ui.theme import INK_SOFT, PARTNER
+from studio.ui.theme import GROUND, INK_SOFT, PARTNER
 from studio.ui.widget import Key, Ui, Widget
 
 ACTIVE_S = 0.25
@@ -73,7 +73,7 @@ class Card(Panel):
     def _row_rects(self) -> list[pygame.Rect]:
         px = self.ui.theme.px
         room = self.rect.height - px(TITLE_PX) - px(10)
-        step = min(px(48), room // max(1, len(self.rows)))
+        step = min(px(54), room // max(1, len(self.rows)))
         top = self.rect.top + px(TITLE_PX)
         return [
             pygame.Rect(self.rect.left + px(20), top + number * step, self.rect.width - px(40), step)
@@ -118,7 +118,7 @@ class SettingsScreen(Widget):
     def __init__(self, ui: Ui, services: Services) -> None:
         super().__init__(ui, "settings")
         self.services = services
-        self.ground = self.add(Panel(ui, "settings.ground", color=(15, 17, 22)))
+        self.ground = self.add(Panel(ui, "settings.ground", color=GROUND))
         self.devices = self.ground.add(Card(ui, "settings.devices", "Devices"))
         self.playing = self.ground.add(Card(ui, "settings.playing", "Playing"))
         self.window = self.ground.add(Card(ui, "settings.window", "Window and files"))
@@ -150,15 +150,21 @@ class SettingsScreen(Widget):
 
     def _add_playing(self) -> None:
         ui, known = self.ui, self.services.settings
-        self.tempo = Stepper(ui, "settings.tempo", "", 20, 400, known.tempo_bpm, self._set_tempo, default=120, step=1,
-                             is_stepped=True, format_value=lambda bpm: f"{bpm:.0f} bpm",
-                             tooltip="Tempo at every start, and now")  # fmt: skip
-        self.metronome = Toggle(ui, "settings.metronome", "", known.is_metronome_on, self._set_metronome,
-                                tooltip="Click along")  # fmt: skip
-        self.clicks = Slider(ui, "settings.clicks", "", -60, 6, known.metronome_db, self._set_clicks, default=0,
-                             step=1, is_stepped=True, format_value=db_words, tooltip="Loudness of the clicks")  # fmt: skip
-        self.instrument = Dropdown(ui, "settings.instrument", PLAYER_SOUNDS, str(known.player_instrument),
-                                   self._set_instrument, icon="music", tooltip="The sound of your own keys")  # fmt: skip
+        self.tempo = Stepper(
+            ui, "settings.tempo", "", 20, 400, known.tempo_bpm, self._set_tempo, default=120, step=1,
+            is_stepped=True, format_value=lambda bpm: f"{bpm:.0f} bpm", tooltip="Now, and at every start",
+        )  # fmt: skip
+        self.metronome = Toggle(
+            ui, "settings.metronome", "", known.is_metronome_on, self._set_metronome, tooltip="Click along"
+        )
+        self.clicks = Slider(
+            ui, "settings.clicks", "", -60, 6, known.metronome_db, self._set_clicks, default=0, step=1,
+            is_stepped=True, format_value=db_words, tooltip="Loudness of the clicks",
+        )  # fmt: skip
+        self.instrument = Dropdown(
+            ui, "settings.instrument", PLAYER_SOUNDS, str(known.player_instrument), self._set_instrument,
+            icon="music", tooltip="The sound of your own keys",
+        )  # fmt: skip
         self.playing.row("Tempo", (self.tempo, 160))
         self.playing.row("Metronome", (self.metronome, 40), (self.clicks, 0))
         self.playing.row("Your sound", (self.instrument, 0))
@@ -169,17 +175,16 @@ class SettingsScreen(Widget):
             ui, "settings.scale", SCALES, "auto", self._set_scale, tooltip="Size of everything"
         )
         self.folder = Label(ui, "settings.folder", str(places.takes_folder()), size="small", color=INK_SOFT)
-        self.copy = IconButton(
-            ui, "settings.copy", "export", self._copy_folder, tooltip="Copy the folder's path"
-        )
-        self.first = Button(ui, "settings.first", "Show the first page", lambda: ui.go("first"), icon="keyboard",
+        self.copy = Button(ui, "settings.copy", "Copy path", self._copy_folder, is_bare=True,
+                           tooltip="Put the folder's path on the clipboard")  # fmt: skip
+        self.first = Button(ui, "settings.first", "Start page", lambda: ui.go("first"), icon="keyboard",
                             tooltip="Devices found, test tone, computer's keys")  # fmt: skip
         self.help = Button(
             ui, "settings.help", "Help", lambda: ui.go("help"), icon="help", tooltip="All keys (F1)"
         )
         self.window.row("Size", (self.scale, 0))
-        self.window.row("Takes are in", (self.folder, 0), (self.copy, 32))
-        self.window.row("", (self.first, 190), (self.help, 92))
+        self.window.row("Takes are in", (self.folder, 0), (self.copy, 96))
+        self.window.row("", (self.first, 140), (self.help, 92))
 
     def arrange(self) -> None:
         """Two columns."""
@@ -194,13 +199,13 @@ class SettingsScreen(Widget):
         cards = (self.devices, self.playing, self.window)
         rows = sum(len(card.rows) for card in cards)
         fixed = 3 * (px(TITLE_PX) + px(10)) + 2 * gap
-        step = min(px(48), (box.height - fixed) // rows)
+        step = min(px(54), (box.height - fixed) // rows)
         top = box.top
         for card in cards:
             height = px(TITLE_PX) + px(10) + step * len(card.rows)
             card.place(pygame.Rect(box.left, top, left, height))
             top += height + gap
-        needed = px(82 + 40 * len(self.learn.rows) + 16)
+        needed = px(82 + 44 * len(self.learn.rows) + 16)
         height = min(box.height, max(needed, top - gap - box.top))
         self.learn.place(pygame.Rect(box.left + left + gap, box.top, width - left - gap, height))
 

@@ -16,7 +16,7 @@ from studio.ui.theme import EDGE, GOOD, INK, INK_FAINT, INK_SOFT, PANEL, PARTNER
 from studio.ui.widget import Key, Pointer, Ui
 
 PULSE_S = 0.9
-LEARN_PX, FORGET_PX = 82, 32
+LEARN_PX, FORGET_PX = 72, 30
 GLOW_S = 2.0
 """How long a line glows after something was learned for it."""
 
@@ -42,13 +42,16 @@ class LearnTable(Panel):
                    tooltip="Take every learned controller away")
         )  # fmt: skip
         self._learned_s: dict[str, float] = {}
+        self._is_shown = False
 
     def follow(self, view: DeskView) -> None:
         """See what is learned, and what waits."""
         rows = learn_rows(view.learned)
         for before, after in zip(self.rows, rows, strict=True):
-            if after.learned and after.learned != before.learned:
+            # What was known when the screen opened is no news.
+            if self._is_shown and after.learned and after.learned != before.learned:
                 self._learned_s[after.target] = self.ui.now_s
+        self._is_shown = True
         if (rows, view.learning) != (self.rows, self.learning):
             self.rows, self.learning = rows, view.learning
             self.mark()
@@ -62,6 +65,8 @@ class LearnTable(Panel):
         """Title, hint, table."""
         px = self.ui.theme.px
         top = self.rect.top + px(82)
+        room = (self.rect.bottom - px(12) - top) / len(self.rows) / self.ui.theme.scale
+        self.list.row_px = min(max(math.floor(room), 36), 46)
         self.list.place(
             pygame.Rect(
                 self.rect.left + px(8), top, self.rect.width - px(16), self.rect.bottom - px(10) - top
@@ -155,7 +160,7 @@ class LearnTable(Panel):
         if glow > 0:
             painter.box(rect, mixed(PANEL, GOOD, 0.22 * glow), radius_px=6)
         learn = self.learn_rect(rect)
-        name = pygame.Rect(rect.left + px(12), rect.top, px(104), rect.height)
+        name = pygame.Rect(rect.left + px(12), rect.top, px(96), rect.height)
         painter.text(row.words, name, color=INK, weight="medium" if row.learned else "regular")
         room = pygame.Rect(name.right + px(8), rect.top, learn.left - name.right - px(20), rect.height)
         if is_armed:

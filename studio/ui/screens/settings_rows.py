@@ -44,7 +44,7 @@ def learn_rows(learned: Iterable[Learned]) -> list[LearnRow]:
     """Every target, in the order of the knobs, with what steers it."""
     found: dict[str, list[str]] = {}
     for each in learned:
-        found.setdefault(each.target, []).append(f"{each.device}, CC {each.controller}")
+        found.setdefault(each.target, []).append(f"CC {each.controller}, {each.device}")
     return [
         LearnRow(target, target_words(target), target in BUTTONS, "; ".join(found.get(target, ())))
         for target in LEARNABLE
@@ -58,7 +58,8 @@ def target_words(target: str) -> str:
 
 def input_options(devices: Devices, wanted: str | None) -> tuple[list[Option], str]:
     """What a keyboard can be chosen from, and the value that is chosen."""
-    options = [Option(FIRST, "The first that turns up", devices.input if wanted is None else "")]
+    is_found = wanted is None and bool(devices.input)
+    options = [Option(FIRST, f"Auto: {devices.input}" if is_found else "Auto: the first found")]
     options += [Option(name, name, icon="keyboard") for name in devices.inputs]
     return _with_missing([*options, Option(NONE, "None")], FIRST if wanted is None else wanted)
 
@@ -71,7 +72,10 @@ def output_options(devices: Devices, wanted: str | None) -> tuple[list[Option], 
 
 def sound_options(devices: Devices, wanted: str) -> tuple[list[Option], str]:
     """What can be heard on, and the value that is chosen."""
-    options = [Option(DEFAULT, "The system's choice")]
+    is_usual = wanted in {"", DEFAULT} and devices.sound not in {"", NONE}
+    # What stands behind the device's name (its rate) would only be cut.
+    name = devices.sound.split(",")[0]
+    options = [Option(DEFAULT, f"Auto: {name}" if is_usual else "Auto: the system's choice")]
     options += [Option(name, name, icon="speaker") for name in devices.sounds]
     return _with_missing([*options, Option(NONE, "None (silent)")], wanted or DEFAULT)
 

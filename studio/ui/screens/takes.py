@@ -81,6 +81,13 @@ class TakesScreen(Widget):
         return self.detail.key(event)
 
 
+DRAWN = (
+    (0, 3, 3), (3, 5, 2), (5, 6, 4), (9, 4, 3), (0, 8, 6), (6, 9, 6), (12, 8, 5), (12, 2, 2), (14, 3, 6),
+    (20, 5, 3), (17, 9, 6), (23, 4, 4), (23, 8, 4),
+)  # fmt: skip
+"""Notes of the picture for an empty shelf: place, row, length."""
+
+
 class NoTakes(Panel):
     """What is seen before anything was played."""
 
@@ -113,10 +120,7 @@ class NoTakes(Panel):
         picture.midbottom = (self.rect.centerx, self.rect.centery - px(24))
         painter.box(picture, PANEL, radius_px=12, edge=mixed(PANEL, EDGE, 0.8))
         unit = px(9)
-        for number, (at, row, length) in enumerate(
-            ((0, 3, 3), (3, 5, 2), (5, 6, 4), (9, 4, 3), (0, 8, 6), (6, 9, 6), (12, 8, 5), (12, 2, 2), (14, 3, 6),
-             (20, 5, 3), (17, 9, 6), (23, 4, 4), (23, 8, 4))
-        ):  # fmt: skip
+        for number, (at, row, length) in enumerate(DRAWN):
             color = PARTNER if row >= 8 else PLAYER
             bar = pygame.Rect(
                 picture.left + px(24) + at * unit,

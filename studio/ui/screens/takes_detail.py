@@ -363,10 +363,8 @@ class TakesDetail(Panel):
     def _draw_again(self, painter: Painter) -> None:
         box = self._layout.again
         painter.box(box, mixed(PANEL, RAISED, 0.5), radius_px=10, edge=mixed(PANEL, EDGE, 0.8))
-        room = pygame.Rect(
-            box.left + painter.px(16), box.top, self.seed.rect.left - painter.px(16) - box.left - painter.px(16),
-            box.height,
-        )  # fmt: skip
+        left = box.left + painter.px(16)
+        room = pygame.Rect(left, box.top, self.seed.rect.left - painter.px(16) - left, box.height)
         upper = pygame.Rect(room.left, box.top + painter.px(10), room.width, painter.px(20))
         painter.text(f"From bar {self.roll.chosen_bar} on", upper, weight="medium", color=INK)
         lower = pygame.Rect(room.left, upper.bottom, room.width, painter.px(18))
