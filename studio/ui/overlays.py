@@ -144,7 +144,7 @@ class Menu(Overlay):
             return True
         if event.name in {"escape", "tab", "left"}:
             self.ui.popup(None)
-        elif event.name in {"return", "enter", "space"} and not self._typed_lately():
+        elif event.name in {"return", "enter"} or (event.name == "space" and not self._typed_lately()):
             if self.marked >= 0:
                 self._choose(self.marked)
         elif event.name in {"up", "down", "home", "end"}:
