@@ -81,7 +81,8 @@ class TakeIndex:
 
 def _prepared(path: Path | str) -> sqlite3.Connection:
     """An open index with its table, begun anew where its layout is another."""
-    db = sqlite3.connect(path, timeout=BUSY_S)
+    # One thread at a time, but not always the same: a window may list in the background.
+    db = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
     try:
         with db:
             (layout,) = db.execute("PRAGMA user_version").fetchone()

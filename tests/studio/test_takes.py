@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,16 @@ class TestIndex:
             other._index._db.execute("BEGIN EXCLUSIVE")
             assert ids(library) == ["one"]
             assert ids(library) == ["one"]
+
+
+    def test_another_thread_may_take_over(self, library, one, monkeypatch):
+        library.takes()
+        monkeypatch.setattr("studio.takes.facts_of", lambda path: pytest.fail(f"{path} was read again"))
+        found = []
+        other = threading.Thread(target=lambda: found.extend(library.takes()))
+        other.start()
+        other.join()
+        assert [info.path for info in found] == [one]
 
 
 class TestFinding:
