@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -11,7 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from midi.errors import UserError
-from models.image.latent import eased
+from models.image.latent import eased, slerp
+
+if TYPE_CHECKING:
+    from models.image.player import Pictures
 
 Frame = NDArray[np.uint8]
 """One picture ``[h, w, 3]``."""
@@ -147,3 +151,41 @@ def evened_phases(
     steps = steps + max(float(steps.mean()), 1e-9) * 1e-3
     travelled = np.concatenate([[0.0], np.cumsum(steps)])
     return np.interp(wanted, travelled / travelled[-1], np.linspace(0, 1, len(travelled)))
+
+
+def path_evenness(
+    pictures: Pictures,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    space: Literal["w", "z"] = "w",
+    steps: int = 16,
+    psi: float = 1.0,
+) -> NDArray[np.float64]:
+    """How unevenly equal steps look on straight walks between seeds; lower plays better.
+
+    Args:
+        pictures: The model.
+        pairs: Seeds from which and to which a walk goes.
+        space: Straight in w, or along the arc in z.
+        steps: Steps of a walk.
+        psi: Truncation.
+
+    Returns:
+        ``[n]``, the coefficient of variation of each walk's steps (:func:`unevenness`).
+    """
+    values = []
+    for a, b in pairs:
+        ws = pictures.styles(_between(pictures, a, b, space, steps), psi)
+        values.append(unevenness(step_distances(pictures.render(ws))))
+    return np.asarray(values)
+
+
+def _between(pictures: Pictures, a: int, b: int, space: str, steps: int) -> Tensor:
+    """The w ``[steps + 1, w]`` on a walk between two seeds."""
+    shares = [step / steps for step in range(steps + 1)]
+    if space == "w":
+        start, end = pictures.w([a, b])
+        return torch.stack([torch.lerp(start, end, share) for share in shares])
+    start, end = pictures.z([a, b])
+    with torch.no_grad():
+        return pictures.generator.map(torch.stack([slerp(start, end, share) for share in shares]))

@@ -63,13 +63,13 @@ class Look:
 
 SCREEN = Look()
 PAPER = Look(
-    ground=(255, 255, 255), ink=(20, 22, 28), ink_soft=(110, 115, 128), cell_px=226, gap_px=24,
+    ground=(255, 255, 255), ink=(20, 22, 28), ink_soft=(110, 115, 128), cell_px=224, gap_px=24,
     margin_px=94, text_px=20, title_px=38,
 )  # fmt: skip
 PAPER_PX = (1654, 2339)
 """A4 at 200 dots an inch."""
 PAPER_DPI = 200
-PAPER_COLUMNS, PAPER_ROWS = 6, 8
+PAPER_COLUMNS, PAPER_ROWS = 6, 7
 
 MAX_ON_SHEET = 400
 """Pictures on one PNG sheet; more go on further sheets."""
@@ -85,8 +85,12 @@ DIRECTION_REACH = 3.0
 
 
 def columns_for(count: int) -> int:
-    """Columns that make a sheet somewhat wider than high."""
-    return max(min(math.ceil(math.sqrt(count * 1.4)), 24), 1)
+    """Columns that make a sheet somewhat wider than high, with few places empty in its last row."""
+    wished = min(math.sqrt(count * 1.4), 24.0)
+    choices = range(max(math.floor(wished * 0.8), 1), math.ceil(wished * 1.2) + 1)
+    return min(
+        choices, key=lambda columns: (-count % columns / count + abs(columns / wished - 1) / 4, columns)
+    )
 
 
 def write_contact_sheets(

@@ -29,6 +29,7 @@ HARBOR = str(assets.path("demos/harbor.mid"))
 COMMANDS = [
     ["perform"], ["play"], ["ports"], ["doctor"], ["render"], ["train"], ["train", "music"], ["eval"],
     ["eval", "music"], ["eval", "chorales"], ["models"],
+    ["gallery"], ["latent"], *(["latent", name] for name in ("save", "learn", "project", "list", "remove")),
     *(["models", name] for name in ("list", "show", "preview", "install", "export", "promote", "rollback",
                                     "remove")),
     ["takes"],
@@ -42,6 +43,8 @@ CONTRACT = {
     "train music": "--name --parent --minutes --steps --resume",
     "eval chorales": "--split --model",
     "render": "--out",
+    "gallery": "--from --count --seed --psi --mix --bend --out --resume --jobs --loop",
+    "latent": "--out",
 }
 
 

@@ -13,10 +13,12 @@ from models.image.walks import (
     closed_spline,
     closed_walk,
     evened_phases,
+    path_evenness,
     picture_distance,
     step_distances,
     unevenness,
 )
+from tests.models.image.gardens import pictures
 
 
 @given(st.floats(0.25, 16), st.floats(40, 240), st.integers(2, 7), st.floats(5, 60))
@@ -85,3 +87,17 @@ def test_an_uneven_walk_is_evened():
 
 def test_a_walk_that_stands_still_keeps_its_pace():
     assert evened_phases([0, 0, 0, 0], [0, 0.5, 1]) == pytest.approx([0, 0.5, 1])
+
+
+def test_evenness_of_walks_between_seeds():
+    model = pictures()
+    in_w, in_z = (path_evenness(model, [(1, 2), (3, 4)], space=space, steps=6) for space in ("w", "z"))
+    assert in_w.shape == in_z.shape == (2,)
+    assert (in_w > 0).all()
+    assert not np.allclose(in_w, in_z)
+    still = path_evenness(model, [(1, 1)], steps=3)
+    assert still == 0
+    frames = model.render(model.styles(torch.lerp(*model.w([1, 2]), 0.5)[None], 1.0))
+    middle = model.render(model.styles(model.w([1, 2]), 1.0))
+    halves = step_distances([middle[0], frames[0], middle[1]])
+    assert path_evenness(model, [(1, 2)], steps=2)[0] == pytest.approx(unevenness(halves))

@@ -13,10 +13,11 @@ from PIL import Image, PdfParser
 from midi.errors import UserError
 from models.image.walks import LoopTime
 from studio import cli
-from studio.gallery import render
+from studio.gallery import render, sheet
 from studio.gallery.compose import Composer, Recipe
 from studio.gallery.loop import Walk
 from studio.gallery.metadata import read_state
+from studio.gallery.page import entries_of
 from studio.gallery.sheet import MAX_ON_SHEET, columns_for
 from tests.models.image.gardens import plant
 
@@ -177,12 +178,12 @@ def test_a_model_that_is_gone_or_changed_is_told(make, antiphon_home, capsys, tm
 
 def test_sheets_and_their_words(make):
     folder = make("--count", "3", "--bend", "rotate=20@2")
-    with Image.open(folder / "sheet.png") as sheet:
-        assert sheet.width > 3 * 144
-        assert len(np.unique(np.asarray(sheet).reshape(-1, 3), axis=0)) > 100
+    with Image.open(folder / "sheet.png") as image:
+        assert image.width > 3 * 144
+        assert len(np.unique(np.asarray(image).reshape(-1, 3), axis=0)) > 100
     for name in ("latents.png", "directions.png"):
-        with Image.open(folder / name) as sheet:
-            assert min(sheet.size) > 500
+        with Image.open(folder / name) as image:
+            assert min(image.size) > 500
 
 
 def test_many_pictures_take_several_sheets(make, monkeypatch):
@@ -196,7 +197,15 @@ def test_many_pictures_take_several_sheets(make, monkeypatch):
 
 
 def test_columns():
-    assert [columns_for(n) for n in (1, 4, 64, MAX_ON_SHEET)] == [2, 3, 10, 24]
+    assert [columns_for(n) for n in (1, 5, 16, 64, MAX_ON_SHEET)] == [1, 3, 4, 8, 25]
+
+
+def test_a_printed_page_holds_its_pictures(make):
+    folder = make("--count", "1", "--no-sheets")
+    (entry,) = entries_of(folder, folder / "pictures")
+    rows = [entry] * (sheet.PAPER_COLUMNS * sheet.PAPER_ROWS)
+    page = sheet._contact(folder, rows, sheet.PAPER_COLUMNS, sheet.PAPER, ("garden", ""))
+    assert all(0 <= most - size < 200 for size, most in zip(page.size, sheet.PAPER_PX, strict=True))
 
 
 def test_a_loop_closes_and_keeps_time(make):
