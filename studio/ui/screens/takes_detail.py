@@ -19,7 +19,6 @@ from studio.ui.paint import Painter, text_width
 from studio.ui.screens.jobwatch import JobWatch
 from studio.ui.screens.services import Services
 from studio.ui.screens.takes_name import NameLine
-from studio.ui.screens.takes_picture import TakePicture
 from studio.ui.screens.takes_roll import TakeRoll
 from studio.ui.screens.takes_shelf import TakesShelf
 from studio.ui.screens.takes_tags import TagRow
@@ -120,6 +119,7 @@ class TakesDetail(Panel):
         self.problem = ""
         self._shown: TakeInfo | None = None
         self._is_playing = False
+        self._pictured = ("", 0.0)
         self._layout = detail_layout(self.rect, ui.theme.scale)
 
     # What is shown.
@@ -141,6 +141,7 @@ class TakesDetail(Panel):
         self._shown = take
         if is_other:
             self.roll.show(None)
+            self._pictured = ("", 0.0)
         self.problem = take.problem if take else ""
         if take is not None:
             if is_other or before is None or take.seed != before.seed:
@@ -154,20 +155,28 @@ class TakesDetail(Panel):
 
     def _enable(self) -> None:
         is_sound = self._shown is not None and not self.problem and self.roll.picture is not None
+        self.roll.is_visible = not self.problem
         for control in (self.play_button, self.again, self.seed, self.export):
             control.set_enabled(is_sound)
 
     def _follow_picture(self, take: TakeInfo) -> None:
-        if self.roll.picture is not None or self.problem:
+        wanted = (take.id, take.length_s)
+        if self._pictured == wanted or self.problem:
             return
         found = self.services.reader.get(take.path, f"{take.length_s}")
-        if isinstance(found, TakePicture):
-            self.roll.show(found)
-        elif isinstance(found, UserError):
+        if found is None:
+            self.ui.wake(0.02)
+            return
+        if isinstance(found, UserError):
             self.problem = found.message
-        if found is not None:
-            self._enable()
-            self.mark()
+        elif self._pictured[0] == take.id:
+            # The take that is being recorded grows: the place in it stays.
+            self.roll.update(found)
+        else:
+            self.roll.show(found)
+        self._pictured = wanted
+        self._enable()
+        self.mark()
 
     def _follow_playback(self, take: TakeInfo, view: DeskView) -> None:
         is_playing = is_of(take, view.take.playing)
@@ -201,7 +210,7 @@ class TakesDetail(Panel):
 
     def play(self, from_s: float) -> None:
         """Play the take back from a second."""
-        if self._shown is not None and self.roll.picture is not None:
+        if self._shown is not None and self.roll.picture is not None and not self.problem:
             self.ui.do(PlayTake(self._shown.path, max(0.0, min(from_s, self.roll.picture.duration_s))))
 
     def toggle_playing(self) -> None:
@@ -336,6 +345,9 @@ class TakesDetail(Panel):
         self._draw_again(painter)
         if self.problem:
             painter.box(lay.roll, mixed(PANEL, ALARM, 0.06), radius_px=8, edge=mixed(PANEL, ALARM, 0.3))
+            middle = pygame.Rect(0, 0, min(lay.roll.width - painter.px(64), painter.px(460)), painter.px(96))
+            middle.center = lay.roll.center
+            painter.paragraph(self.problem, middle, color=mixed(PANEL, ALARM, 0.9), align="center")
 
     def _draw_time(self, painter: Painter, take: TakeInfo) -> None:
         box = pygame.Rect(

@@ -81,6 +81,11 @@ class TakeRoll(Widget):
         self.picture, self.chosen_bar, self.first_bar, self.cursor_s = picture, 1, 1, 0.0
         self.mark()
 
+    def update(self, picture: TakePicture) -> None:
+        """The same take, longer than before."""
+        self.picture = picture
+        self.mark()
+
     def move_cursor(self, at_s: float, *, is_playing: bool) -> None:
         """Playback stands at ``at_s``; while it plays the view follows by pages."""
         if self.picture is None or (at_s == self.cursor_s and is_playing == self.is_playing):

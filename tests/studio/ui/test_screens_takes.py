@@ -64,7 +64,7 @@ def test_an_empty_shelf_invites_to_play(tmp_path: Path, monkeypatch: pytest.Monk
     assert scene.screen.nothing.is_visible
     assert not scene.screen.side.is_visible
     scene.pilot.click("takes.none.play")
-    assert scene.pilot.app.screen.name == "play"
+    assert scene.pilot.state.screen == "play"
 
 
 def test_play_stop_and_seek(scene: Scene) -> None:
