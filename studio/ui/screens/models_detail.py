@@ -110,7 +110,7 @@ class ModelDetail(Panel):
         is_ours = self.row.title == (view.model_name or "none")
         words, color = state_words(view, is_ours=is_ours)
         label = "Plays along" if is_ours else "Play with it"
-        doing = (f"{job.title}: {job.doing}…" if job.doing else f"{job.title}…") if job else ""
+        doing = (job.doing or f"{job.title}…") if job else ""
         shown = (words, color, doing)
         if shown != (self.state_words, self.state_color, self._doing) or label != self.use.text:
             self.state_words, self.state_color, self._doing = shown

@@ -200,6 +200,9 @@ class SettingsScreen(Widget):
         rows = sum(len(card.rows) for card in cards)
         fixed = 3 * (px(TITLE_PX) + px(10)) + 2 * gap
         step = min(px(54), (box.height - fixed) // rows)
+        free = box.height - fixed - step * rows
+        box.top += min(free // 3, px(72))
+        box.height -= min(free // 3, px(72))
         top = box.top
         for card in cards:
             height = px(TITLE_PX) + px(10) + step * len(card.rows)

@@ -38,8 +38,9 @@ class TakesScreen(Widget):
         self.shelf = TakesShelf(ui, services.library, services.now)
         self.detail = self.add(TakesDetail(ui, self.shelf, services))
         self.side = self.add(TakesSide(ui, self.shelf, self.detail.toggle_playing))
+        self.blank = self.add(Panel(ui, "takes.blank"))
         self.nothing = self.add(NoTakes(ui))
-        self.nothing.is_visible = False
+        self.nothing.is_visible = self.blank.is_visible = False
 
     def arrange(self) -> None:
         """List, hairline, take."""
@@ -47,25 +48,29 @@ class TakesScreen(Widget):
         line = self.ui.theme.px(1)
         self.side.place(pygame.Rect(self.rect.topleft, (width, self.rect.height)))
         left = self.rect.left + width + line
-        self.detail.place(pygame.Rect(left, self.rect.top, self.rect.right - left, self.rect.height))
+        for panel in (self.detail, self.blank):
+            panel.place(pygame.Rect(left, self.rect.top, self.rect.right - left, self.rect.height))
         self.nothing.place(self.rect)
 
     def look(self, view: DeskView) -> None:
         """Read what is due, then have both sides follow."""
         self.shelf.look()
-        is_empty = not self.shelf.takes
-        if self.nothing.is_visible != is_empty:
-            self.nothing.is_visible = is_empty
-            self.side.is_visible = self.detail.is_visible = not is_empty
-            for panel in (self.nothing, self.side, self.detail):
-                panel.mark()
+        is_empty, has_choice = not self.shelf.takes, self.shelf.current is not None
+        self._show(self.nothing, is_empty)
+        self._show(self.side, not is_empty)
+        self._show(self.detail, has_choice)
+        self._show(self.blank, not is_empty and not has_choice)
         if not is_empty:
             self.side.follow()
-            self.detail.is_visible = self.shelf.current is not None
             self.detail.follow(view)
         if self.shelf.lacks_thumbnails or any(not take.is_read for take in self.shelf.takes):
             self.side.mark()
             self.ui.wake()
+
+    def _show(self, panel: Panel, is_visible: bool) -> None:
+        if panel.is_visible != is_visible:
+            panel.is_visible = is_visible
+            panel.mark()
 
     def key(self, event: Key) -> bool:
         """Find, leave the search, and the keys of the take."""

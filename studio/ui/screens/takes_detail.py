@@ -27,6 +27,7 @@ from studio.ui.theme import ALARM, EDGE, INK, INK_FAINT, INK_SOFT, PANEL, PARTNE
 from studio.ui.widget import Key, Ui
 
 MAX_SEED = 9_999
+MENU_PX = 330
 EXPORTS = (
     ("mid", "MIDI file", "for notation and other programs", "music"),
     ("wav", "WAV", "sound, uncompressed", "speaker"),
@@ -203,7 +204,7 @@ class TakesDetail(Panel):
                 self.mark()
         if job is not None:
             self.progress.show(job.fraction)
-            self.doing.say(f"{job.title}: {job.doing}…" if job.doing else f"{job.title}…")
+            self.doing.say(job.doing or f"{job.title}…")
             self.ui.wake(0.1)
 
     # What is done.
@@ -256,7 +257,10 @@ class TakesDetail(Panel):
             MenuItem(words, lambda kind=kind: self._export(kind), icon, detail)  # type: ignore[misc]
             for kind, words, detail, icon in EXPORTS
         ]
-        open_menu(self.ui, items, self.export.rect)
+        # As wide as this it ends where the buttons end.
+        width = self.ui.theme.px(MENU_PX)
+        at = pygame.Rect(self.trash.rect.right - width, self.export.rect.top, width, self.export.rect.height)
+        open_menu(self.ui, items, at)
 
     def _export(self, kind: str) -> None:
         if self._shown is None:
@@ -322,9 +326,8 @@ class TakesDetail(Panel):
         self.progress.place(
             pygame.Rect(self.cancel.rect.left - width - px(8), play.centery - px(3), width, px(6))
         )
-        label = pygame.Rect(0, play.top, px(220), play.height)
-        label.right = self.progress.rect.left - px(12)
-        label.width = max(0, label.width)
+        left, right = play.right + px(140), self.progress.rect.left - px(12)
+        label = pygame.Rect(left, play.top, max(0, right - left), play.height)
         self.doing.place(label)
         self.doing.align = "right"
         box = lay.again.inflate(-px(16), 0)

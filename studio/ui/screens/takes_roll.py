@@ -72,6 +72,8 @@ class TakeRoll(Widget):
         self._choose, self._play = choose, play
         self._cache: pygame.Surface | None = None
         self._cache_key: tuple[object, ...] = ()
+        self._map: pygame.Surface | None = None
+        self._map_key: tuple[object, ...] = ()
         self._is_seeking = False
 
     # What it shows.
@@ -346,14 +348,10 @@ class TakeRoll(Widget):
 
     def _draw_overview(self, painter: Painter) -> None:
         strip, end_s = self.overview, self._seen.bars_s[-1]
-        painter.box(strip, LANE_BLACK, radius_px=4)
-        rows = self._seen.high_pitch - self._seen.low_pitch + 1
-        for note in self._seen.notes:
-            x = strip.left + math.floor(note.on_s / end_s * strip.width)
-            width = max(1, round((note.off_s - note.on_s) / end_s * strip.width))
-            y = strip.top + round((self._seen.high_pitch - note.pitch) / rows * (strip.height - 4)) + 1
-            color = mixed(LANE_BLACK, PLAYER if note.is_player else PARTNER, 0.75)
-            painter.surface.fill(color, (x, y, min(width, strip.right - x), painter.px(1)))
+        key = (strip.size, id(self.picture))
+        if self._map is None or key != self._map_key:
+            self._map, self._map_key = self._drawn_map(painter), key
+        painter.image(self._map, strip)
         start, end = self._window()
         left, right = (strip.left + round(at / end_s * strip.width) for at in (start, end))
         frame = pygame.Rect(left, strip.top, max(4, right - left), strip.height)
@@ -363,3 +361,19 @@ class TakeRoll(Widget):
         pygame.draw.rect(painter.surface, INK_SOFT, frame, painter.px(1), painter.px(4))
         at = strip.left + round(self.cursor_s / end_s * strip.width)
         painter.surface.fill(INK, (at, strip.top, painter.px(1), strip.height))
+
+    def _drawn_map(self, painter: Painter) -> pygame.Surface:
+        """Every note of the take on the strip, from its corner."""
+        strip, end_s = self.overview, self._seen.bars_s[-1]
+        image = pygame.Surface(strip.size)
+        image.fill(mixed(GROUND, PANEL, 0.45))
+        local = Painter(image, painter.theme)
+        local.box(image.get_rect(), LANE_BLACK, radius_px=4)
+        rows = self._seen.high_pitch - self._seen.low_pitch + 1
+        for note in self._seen.notes:
+            x = math.floor(note.on_s / end_s * strip.width)
+            width = max(1, round((note.off_s - note.on_s) / end_s * strip.width))
+            y = round((self._seen.high_pitch - note.pitch) / rows * (strip.height - 4)) + 1
+            color = mixed(LANE_BLACK, PLAYER if note.is_player else PARTNER, 0.75)
+            image.fill(color, (x, y, min(width, strip.width - x), painter.px(1)))
+        return image

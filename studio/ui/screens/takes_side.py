@@ -20,7 +20,7 @@ from studio.ui.widget import Action, Ui
 ROW_PX, THUMB_PX, NARROW_THUMB_PX, THUMB_HEIGHT_PX = 72, 104, 80, 44
 HEAD_PX, FOOT_PX = 100, 40
 
-NOTHING_FOUND = "No take fits.\nTry fewer words, or press Escape to see them all."
+NOTHING_FOUND = "No take fits.\nEscape shows them all."
 
 
 class TakesSide(Panel):

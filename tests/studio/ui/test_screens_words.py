@@ -17,6 +17,7 @@ from studio.live.take import Take, TakeHeader
 from studio.takes import TakeInfo
 from studio.ui.screens import keys_picture, models_card, models_shelf, takes_picture, takes_roll, takes_words
 from studio.ui.screens.takes_words import SORTS, Sieve, date_words, neighbor, sifted
+from studio.ui.typingkeys import PLAYING
 
 NOW = datetime(2026, 11, 22, 18, 30)
 
@@ -196,10 +197,11 @@ def test_limits_are_found_in_a_sentence_too() -> None:
 
 def test_the_typing_piano_is_drawn_as_it_plays() -> None:
     found = keys_picture.caps(pygame.Rect(0, 0, 900, 240))
-    playing = {cap.key: cap.offset for cap in found if cap.offset is not None}
-    assert playing["a"] == 0
-    assert playing["k"] == 12
-    assert {cap.key for cap in found if cap.is_black} >= {"w", "e", "t", "y", "u"}
+    assert {cap.scancode: cap.offset for cap in found if cap.offset is not None} == PLAYING
+    labels = {cap.key: cap for cap in found}
+    assert (labels["z"].offset, labels["q"].offset) == (0, 12)
+    assert [labels[key].is_black for key in "sdzx"] == [True, True, False, False]
+    assert labels["["].words == "octave"
     boxes = [cap.rect for cap in found]
     assert all(box.collidelist(boxes[:at]) == -1 for at, box in enumerate(boxes))
 
