@@ -284,7 +284,8 @@ def tiny_bundle(tmp_path):
 def test_a_bundle_plays_and_travels(tiny_bundle, short, tmp_path, capsys, bundle_free, silence):
     assert run_json(capsys, "models", "install", str(tiny_bundle))[0] == 0
     code, data = run_json(capsys, "perform", short, "--out", str(tmp_path / "out"), "--seed", "2")
-    assert (code, data["model"], data["isr"]) == (0, "tiny@1.0.0", 1.0)
+    assert (code, data["model"]) == (0, "tiny@1.0.0")
+    assert data["isr"] > 0, "the model's latency is measured, so a busy machine may be late"
     assert data["plan_latency_ms"] > 0
     assert data["plan_rows_per_s"] > 0
     (row,) = run_json(capsys, "models", "list")[1]
