@@ -8,7 +8,7 @@ from functools import lru_cache
 import pygame
 
 from studio.ui.controls import ValueControl
-from studio.ui.paint import Painter
+from studio.ui.paint import Painter, text_width
 from studio.ui.theme import (
     EDGE,
     GROUND,
@@ -209,10 +209,10 @@ class Knob(Ranged):
         if self.is_changing or (self.is_hot and not self.is_learning):
             painter.text(self.format_value(self.value), row, size="small", color=INK, align="center")
             return
-        words = "Move a control" if self.is_learning else self.text
-        painter.text(
-            words, row, size="small", color=INK_SOFT if self.is_enabled else INK_FAINT, align="center"
-        )
+        words = "Move it now" if self.is_learning else self.text
+        fits = text_width(words, "small", "regular", painter.theme.scale) <= row.width
+        ink = INK_SOFT if self.is_enabled else INK_FAINT
+        painter.text(words, row, size="small" if fits else "tiny", color=ink, align="center")
         if self.learned:
             knob = self.knob_rect()
             badge = pygame.Rect(0, 0, painter.px(34), painter.px(14))

@@ -24,7 +24,7 @@ from studio.ui.window import Window
 if TYPE_CHECKING:
     from studio.jobs import Job
 
-MOST_FRAMES = 400
+MOST_FRAMES = 60
 """Frames that a screen gets to read what it shows in the background."""
 SETTLED_FRAMES = 12
 """Frames without a change after which it is done."""
