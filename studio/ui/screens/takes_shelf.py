@@ -37,6 +37,7 @@ class TakesShelf:
         chosen: Id of the one on the right; empty for none.
         sieve: Which are shown.
         version: Goes up when anything above changes.
+        lacks_thumbnails: Mini piano rolls had to wait when the list was drawn last.
     """
 
     def __init__(self, ui: Ui, library: Library, now: Callable[[], datetime] = datetime.now) -> None:
@@ -46,16 +47,19 @@ class TakesShelf:
         self.chosen = ""
         self.sieve = Sieve()
         self.version = 0
+        self.lacks_thumbnails = False
         self._is_own_choice = False
         self._due_s = float("-inf")
         self._finished: tuple[Path, ...] = ()
         self._thumbnails: dict[tuple[object, ...], pygame.Surface] = {}
         self._budget = 0
+        self._is_short = False
 
     # Looking.
 
     def look(self) -> None:
         """Read the folder again when that is due, or when a take ended."""
+        self.lacks_thumbnails, self._is_short = self._is_short, False
         self._budget = THUMBNAILS_A_LOOK
         finished = self._ui.view.take.finished
         is_due = self._ui.now_s >= self._due_s or finished != self._finished
@@ -130,7 +134,9 @@ class TakesShelf:
         if take.problem or not take.is_read:
             return None
         key = (take.id, take.length_s, take.player_notes + take.partner_notes, size)
-        if key not in self._thumbnails and self._budget > 0:
+        if key not in self._thumbnails and self._budget == 0:
+            self._is_short = True
+        elif key not in self._thumbnails:
             self._budget -= 1
             try:
                 pixels = self._library.thumbnail(take.id, *size)
@@ -141,11 +147,6 @@ class TakesShelf:
             if len(self._thumbnails) > 400:
                 self._thumbnails.pop(next(iter(self._thumbnails)))
         return self._thumbnails.get(key)
-
-    @property
-    def lacks_thumbnails(self) -> bool:
-        """Whether a mini piano roll was asked for and had to wait for the next look."""
-        return self._budget == 0
 
     # Changing. Each can be undone.
 

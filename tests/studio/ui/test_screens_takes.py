@@ -58,6 +58,15 @@ def test_the_newest_take_is_opened_and_drawn(scene: Scene) -> None:
     assert len(picture.notes) == scene.take.player_notes + scene.take.partner_notes
 
 
+def test_mini_rolls_turn_up_a_few_a_frame(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, count=7)
+    for _ in range(8):
+        scene.pilot.frame()
+    assert len(scene.screen.shelf._thumbnails) == 7
+    assert not scene.screen.shelf.lacks_thumbnails
+    assert scene.pilot.frame() == []
+
+
 def test_an_empty_shelf_invites_to_play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTIPHON_HOME", str(tmp_path))
     scene = Scene(tmp_path, count=0)
