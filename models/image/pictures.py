@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +35,12 @@ SUFFIXES = frozenset(
 HELD_OUT_IN = 10
 """One picture in so many, by the hash of its pixels, is kept from training."""
 
-HASH_SIDE = 8
-NEAR_BITS = 3
-"""Two pictures whose difference hashes of 4 x 64 bits differ by so many bits may be the same one ..."""
-NEAR_GRAY = 6.0
-"""... and are, if their 16-pixel thumbnails differ by less than this, in gray levels a pixel."""
+NEAR_SHARE = 0.06
+"""Two pictures are one if thumbnails differ, on average, by less than this share of their deviation."""
+NEAR_GRAY = 0.5
+"""Gray levels that rounding may add to that."""
+COARSE_GRAY = 6.0
+"""Largest difference of any of 4x4 gray means between two such pictures; a quick test before the real one."""
 
 
 @dataclass
@@ -181,9 +182,7 @@ class _Intake:
         self.names: list[str] = []
         self.digests: list[bytes] = []
         self._stream = stream
-        self._hashes: list[tuple[int, ...]] = []
-        self._thumbnails: list[Pixels] = []
-        self._by_band: dict[tuple[int, int], list[int]] = {}
+        self._twins = Twins()
 
     def take(self, path: Path, name: str) -> None:
         """Decode a file and keep its picture, or the reason why not."""
@@ -193,15 +192,9 @@ class _Intake:
         except UserError as error:
             self.report.refused[name] = error.message
             return
-        thumbnail = _thumbnail(picture.pixels)
-        hashed = difference_hash(picture.pixels)
-        if (twin := self._twin(hashed, thumbnail)) is not None:
+        if (twin := self._twins.find_or_add(picture.pixels)) is not None:
             self.report.duplicates[name] = self.names[twin]
             return
-        for band in enumerate(hashed):
-            self._by_band.setdefault(band, []).append(len(self.names))
-        self._hashes.append(hashed)
-        self._thumbnails.append(thumbnail)
         self._stream.write(picture.pixels.tobytes())
         self.digests.append(hashlib.sha256(picture.pixels.tobytes()).digest())
         self.names.append(name)
@@ -209,43 +202,40 @@ class _Intake:
         if picture.notes:
             self.report.changed[name] = ", ".join(picture.notes)
 
-    def _twin(self, hashed: tuple[int, ...], thumbnail: Pixels) -> int | None:
-        """A picture already taken that this one repeats.
 
-        Hashes that differ by at most three bits agree in one of their four bands, so only those are compared.
+class Twins:
+    """Finds pictures that were seen before, perhaps in another size, format or quality."""
+
+    def __init__(self) -> None:
+        self._coarse = np.zeros((64, 16), np.float32)
+        self._thumbnails: list[Pixels] = []
+
+    def find_or_add(self, pixels: Pixels) -> int | None:
+        """Number of an earlier picture that this one repeats, or None, and then it is remembered.
+
+        Args:
+            pixels: ``[h w 3]``, square, the side a multiple of 16.
         """
-        candidates = {i for band in enumerate(hashed) for i in self._by_band.get(band, ())}
-        for i in sorted(candidates):
+        thumbnail = _means(pixels, 16)
+        coarse = _means(thumbnail, 4).mean(2, dtype=np.float32).ravel()
+        count = len(self._thumbnails)
+        differences = np.abs(self._coarse[:count] - coarse).max(1, initial=0)
+        for i in np.flatnonzero(differences < COARSE_GRAY):
             difference = np.abs(self._thumbnails[i].astype(np.int16) - thumbnail).mean()
-            if difference < NEAR_GRAY and _near(hashed, self._hashes[i]):
-                return i
+            if difference < NEAR_GRAY + NEAR_SHARE * thumbnail.std():
+                return int(i)
+        if count == len(self._coarse):
+            self._coarse = np.concatenate([self._coarse, np.zeros_like(self._coarse)])
+        self._coarse[count] = coarse
+        self._thumbnails.append(thumbnail)
         return None
 
 
-def difference_hash(pixels: Pixels) -> tuple[int, ...]:
-    """Whether each of 16x16 places is brighter than its right neighbor, as four bands of 64 bits.
-
-    After Krawetz 2013 ("Kind of like that"), with four times the bits.
-    """
-    side = 2 * HASH_SIDE
-    gray = pixels.mean(2, dtype=np.float32)
-    rows = np.linspace(0, gray.shape[0], side + 1).astype(int)
-    columns = np.linspace(0, gray.shape[1], side + 2).astype(int)
-    means = np.add.reduceat(np.add.reduceat(gray, rows[:-1], 0), columns[:-1], 1)
-    means /= np.maximum(np.diff(rows), 1)[:, None] * np.maximum(np.diff(columns), 1)[None, :]
-    bits = np.packbits((means[:, 1:] - means[:, :-1] > 0.5).reshape(4, -1), axis=1)
-    return tuple(int.from_bytes(band.tobytes()) for band in bits)
-
-
-def _near(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    return sum((x ^ y).bit_count() for x, y in zip(a, b, strict=True)) <= NEAR_BITS
-
-
-def _thumbnail(pixels: Pixels) -> Pixels:
-    """16 pixels a side, by means."""
-    step = pixels.shape[0] // 16
-    means = pixels.reshape(16, step, 16, step, 3).mean((1, 3), dtype=np.float32)
-    return means.astype(np.uint8)
+def _means(pixels: Pixels, side: int) -> Pixels:
+    """The picture at ``side`` pixels, by means."""
+    step = pixels.shape[0] // side
+    means = pixels.reshape(side, step, side, step, 3).mean((1, 3), dtype=np.float32)
+    return cast("Pixels", means.round().astype(np.uint8))
 
 
 def _held_out(digests: list[bytes]) -> NDArray[np.bool_]:

@@ -185,7 +185,7 @@ def _resized(base: GeneratorConfig, size: int) -> GeneratorConfig:
 
 def loop_config(run: PictureRun) -> LoopConfig:
     """Fresh weights learn fast; a parent's are moved gently and looked at often."""
-    is_open = not (run.max_minutes or run.max_steps)
+    is_open = run.max_minutes is None and run.max_steps is None
     config = LoopConfig(
         run.run_dir,
         max_steps=200_000 if is_open else run.max_steps,
@@ -236,9 +236,10 @@ def measure(generator: Generator, pictures: PictureSet, advance: Advance) -> dic
     player = Pictures(generator)
     side = pictures.config.resolution
     made = np.empty((MEASURED, side, side, 3), np.uint8)
+    factor = side // player.resolution  # weights may be those of a lower stage
     for i in range(MEASURED):
         advance("Measuring", i, MEASURED)
-        made[i] = player.generate([i], psi=1.0)[0]
+        made[i] = player.generate([i], psi=1.0)[0].repeat(factor, 0).repeat(factor, 1)
     advance("Measuring", MEASURED, MEASURED)
     train = pictures.images[pictures.train]
     held_out = pictures.images[pictures.held_out]

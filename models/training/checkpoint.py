@@ -114,3 +114,8 @@ def load_optimizers(optimizers: Mapping[str, Optimizer], tensors: Mapping[str, T
                 index, entry = key[len(prefix) :].split(".", 1)
                 state.setdefault(int(index), {})[entry] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        for parameter, entries in optimizer.state.items():
+            for key, value in entries.items():
+                # Fused optimizers walk parameter and state by memory: both have to be laid out alike.
+                if value.shape == parameter.shape:
+                    entries[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
