@@ -19,7 +19,7 @@ from cyclopts.validators import Number
 
 import assets
 from midi.errors import UserError
-from studio import settings, shelf, takeshelf
+from studio import settings, shelf, takeshelf, traincommands
 from studio.gallery import commands as gallery_commands
 from studio.terminal import USUAL, Common, Report, Switch, progress, show, show_fault
 
@@ -44,9 +44,8 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-train = App(name="train", help="Train a model.")
 evaluate = App(name="eval", help="Print a model's figures.")
-app.command(train)
+app.command(traincommands.app)
 app.command(evaluate)
 app.command(shelf.app)
 app.command(gallery_commands.gallery, name="gallery")
@@ -237,46 +236,6 @@ def render(take: Path, /, *, out: Path, common: Common = USUAL) -> Report:
     with progress(common) as advance:
         data = program.render(take, out, advance)
     return Report(data, [f"{out}"])
-
-
-@train.command(name="music")
-def train_music(
-    folder: Path,
-    /,
-    *,
-    name: str,
-    parent: str | None = None,
-    minutes: Annotated[float | None, Positive] = None,
-    steps: Annotated[int | None, Positive] = None,
-    resume: Switch = False,
-    common: Common = USUAL,
-) -> Report:
-    """Train a partner on a folder of MIDI files.
-
-    Args:
-        folder: Folder of MIDI files, searched with its subfolders.
-        name: Name of the bundle to make.
-        parent: Bundle to start from.
-        minutes: Stop after this long.
-        steps: Stop after this many optimizer steps.
-        resume: Go on where an interrupted run of this name stopped.
-        common: Options of every command.
-    """
-    from studio import train as program  # noqa: PLC0415
-
-    options = program.TrainMusicOptions(
-        folder=folder,
-        name=name,
-        parent=parent,
-        minutes=minutes,
-        steps=steps,
-        resume=resume,
-        is_quiet=common.quiet,
-        device=common.device,
-    )
-    with progress(common) as advance:
-        data = program.train_music(options, advance)
-    return Report(data, program.lines(data))
 
 
 @evaluate.command(name="music")

@@ -1,11 +1,11 @@
-"""``antiphon train music``: a partner from a folder of the user's own MIDI files."""
+"""``antiphon train``: a partner from the user's own MIDI files, a generator from the user's own pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from midi.corpus import Corpus
 from midi.errors import UserError
@@ -31,6 +31,28 @@ class TrainMusicOptions:
     device: str = "auto"
 
 
+@dataclass(frozen=True)
+class TrainPicturesOptions:
+    """What ``train pictures`` is asked to do; see the command for what each means."""
+
+    folder: Path
+    name: str
+    parent: str | None = None
+    minutes: float | None = None
+    steps: int | None = None
+    size: int | None = None
+    fit: Literal["crop", "letterbox"] = "crop"
+    ground: str = "3c3c44"
+    preset: str = "live"
+    mirror: bool = True
+    judge: Literal["pixel", "projected"] = "pixel"
+    loss: Literal["logistic", "relativistic", "hinge"] = "logistic"
+    resume: bool = False
+    pick: int | None = None
+    seed: int = 0
+    device: str = "auto"
+
+
 def train_music(options: TrainMusicOptions, progress: Progress | None = None) -> dict[str, Any]:
     """Train, measure, and install the result as the next version of a bundle.
 
@@ -47,14 +69,10 @@ def train_music(options: TrainMusicOptions, progress: Progress | None = None) ->
         raise UserError(f"There is no folder {options.folder}.", "Name a folder of MIDI files.")
     # torch takes seconds to import, which a wrong folder must not wait for.
     import models  # noqa: PLC0415
-    from models.bundle import is_name  # noqa: PLC0415
     from models.sequence.recipe import CORPUS  # noqa: PLC0415
     from models.training.runs import run_folder  # noqa: PLC0415
 
-    if not is_name(options.name):
-        raise UserError(
-            f"'{options.name}' cannot be the name of a bundle.", "Use lower-case letters, digits, - and _."
-        )
+    _check_name(options.name)
     advance = progress or (lambda _what, _done, _total: None)
     bundle = models.train(
         options.folder, options.name, report=report_to(advance), advance=advance, parent=options.parent,
@@ -73,11 +91,72 @@ def train_music(options: TrainMusicOptions, progress: Progress | None = None) ->
     }
 
 
+def train_pictures(options: TrainPicturesOptions, progress: Progress | None = None) -> dict[str, Any]:
+    """Train, measure, and install the result as the next version of a picture bundle.
+
+    Interrupting saves everything; the same command with ``--resume`` goes on. The run's folder holds
+    ``sheet.png``, written anew at every evaluation.
+
+    Returns:
+        The bundle's name, version and path, its figures, the run's folder, and as ``corpus`` the health of
+        the folder.
+
+    Raises:
+        UserError: A bad name, an unusable folder or parent, or a run that belongs to other settings.
+        KeyboardInterrupt: The run was interrupted, after everything was saved.
+    """
+    if not options.folder.is_dir():
+        raise UserError(f"There is no folder {options.folder}.", "Name a folder of pictures.")
+    _check_name(options.name)
+    import models  # noqa: PLC0415
+    from models.image.decode import IntakeConfig  # noqa: PLC0415
+    from models.image.pictures import PictureSet  # noqa: PLC0415
+    from models.image.recipe import CORPUS  # noqa: PLC0415
+    from models.training.runs import run_folder  # noqa: PLC0415
+
+    advance = progress or (lambda _what, _done, _total: None)
+    bundle = models.train(
+        options.folder, options.name, media="pictures", report=report_to(advance), advance=advance,
+        parent=options.parent, max_minutes=options.minutes, max_steps=options.steps, resume=options.resume,
+        pick=options.pick, device=options.device, seed=options.seed, size=options.size,
+        preset=options.preset, is_mirrored=options.mirror, judge=options.judge, loss=options.loss,
+        intake=IntakeConfig(fit=options.fit, ground=_color(options.ground)),
+    )  # fmt: skip
+    run_dir = run_folder(options.name)
+    return {
+        "name": bundle.manifest.name,
+        "version": bundle.manifest.version,
+        "path": str(bundle.path),
+        "run": str(run_dir),
+        **bundle.manifest.metrics,
+        "corpus": asdict(PictureSet(run_dir / CORPUS).report),
+    }
+
+
+def _check_name(name: str) -> None:
+    from models.bundle import is_name  # noqa: PLC0415
+
+    if not is_name(name):
+        raise UserError(
+            f"'{name}' cannot be the name of a bundle.", "Use lower-case letters, digits, - and _."
+        )
+
+
+def _color(text: str) -> tuple[int, int, int]:
+    """Red, green and blue of six hexadecimal digits, with or without a number sign."""
+    digits = text.removeprefix("#")
+    try:
+        red, green, blue = bytes.fromhex(digits)
+    except ValueError as error:
+        raise UserError(f"'{text}' is not a color.", "Write six hexadecimal digits: 3c3c44.") from error
+    return red, green, blue
+
+
 def report_to(advance: Progress) -> Callable[[Any], None]:
     """Training progress for a progress bar, in thousandths of the run, with loss and held-out figure."""
 
     def report(progress: Any) -> None:
-        figures = [f"loss {progress.losses['loss']:.3f}"] if "loss" in progress.losses else []
+        figures = [f"{key.replace('/', ' ')} {v:.3f}" for key, v in progress.losses.items() if "loss" in key]
         if progress.best_metric is not None:
             figures.append(f"held out {progress.best_metric:.3f}")
         what = ": ".join(["Training", *filter(None, [", ".join(figures)])])
@@ -102,6 +181,25 @@ def lines(data: dict[str, Any]) -> list[str]:
     ]
 
 
+def picture_lines(data: dict[str, Any]) -> list[str]:
+    """The result of a training on pictures for people."""
+    corpus = data["corpus"]
+    found = [
+        f"{data['name']} {data['version']} is ready: {data['path']}",
+        f"Samples: {data['run']}/sheet.png",
+    ]
+    if "swd" in data:
+        found.append(
+            f"Sliced Wasserstein distance to {data['held_out']} held-out pictures: {data['swd']['mean']:.3f} "
+            f"(real pictures {data['swd_real']['mean']:.3f}); nearest-neighbor ratio "
+            f"{data['nearest_ratio']:.2f}. Look at the samples: no figure says whether they are good."
+        )
+    found += ["", f"{corpus['used']} of {corpus['found']} pictures used, {corpus['held_out']} held out."]
+    if corpus["enlarged"]:
+        found.append(f"{corpus['enlarged']} are smaller than that and were enlarged.")
+    return [*found, *_file_lines(corpus, ("changed", "refused", "duplicates"))]
+
+
 def health_lines(corpus: dict[str, Any]) -> list[str]:
     """What became of the files of a folder; at most a few names of each kind."""
     low, middle, high = corpus["tempi_bpm"]
@@ -115,7 +213,13 @@ def health_lines(corpus: dict[str, Any]) -> list[str]:
     if corpus.get("keys"):
         keys = sorted(corpus["keys"].items(), key=lambda item: -item[1])
         found.append("Keys: " + ", ".join(f"{name} {count}" for name, count in keys[:MAX_NAMED]))
-    for kind in ("repaired", "settled", "refused", "duplicates"):
+    return [*found, *_file_lines(corpus, ("repaired", "settled", "refused", "duplicates"))]
+
+
+def _file_lines(corpus: dict[str, Any], kinds: tuple[str, ...]) -> list[str]:
+    """Files by what became of them; at most a few names of each kind."""
+    found = []
+    for kind in kinds:
         files = corpus[kind]
         if files:
             found.append(f"{len(files)} {kind}:")
