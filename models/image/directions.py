@@ -1,4 +1,4 @@
-"""Directions in w along which pictures change: by PCA, by SeFa, and learned from likes and dislikes."""
+"""Directions in w along which pictures change: by PCA, SeFa and look, and learned from likes and dislikes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from midi.errors import UserError
+from models.image.latent import gaussian
 from models.image.walks import picture_distance
 
 if TYPE_CHECKING:
     from models.image.player import Pictures
 
-Kind = Literal["pca", "sefa"]
+Kind = Literal["pca", "sefa", "look"]
 Matrix = NDArray[np.float64]
 
 SAMPLES = 4096
 """Seeds whose w stand for the whole space; a hundred times its usual 128 dimensions would change little."""
+
+PLACES, PROBES = 16, 8
+"""Pictures whose look is probed, and probes of each: 3 s of a core at 128 px."""
+LOOK_PX = 32
+"""Side at which looks are compared: form and color, no grain."""
 
 LAMBDAS = tuple(float(10.0**power) for power in np.arange(-2, 3.5, 0.5))
 """Ridge strengths tried, relative to the number of examples."""
@@ -104,18 +110,46 @@ def sefa(weights: Mapping[str, Tensor], ws: Tensor, count: int = 8) -> Direction
     return _directions("sefa", vectors[:, order].T, _rows(ws))
 
 
+def look(pictures: Pictures, ws: Tensor, count: int = 8) -> Directions:
+    """Directions that change what is seen most: eigenvectors of the mean of JᵀJ, J being d picture / d w.
+
+    The metric of the picture space pulled back to w (Wang and Ponce 2021, arXiv 2101.06006), with pixels of
+    small copies as the metric. It is estimated from gradients of random projections: E[g gᵀ] = JᵀJ.
+
+    Args:
+        pictures: The model.
+        ws: ``[n, w]`` of random seeds; the first are where it is measured.
+        count: How many, at most w.
+    """
+    generator = pictures.generator
+    metric = np.zeros((ws.shape[1], ws.shape[1]))
+    for place in range(PLACES):
+        w = ws[place : place + 1].to(generator.w_mean, copy=True).requires_grad_(True)
+        picture = generator(generator.styles(w))
+        small = torch.nn.functional.adaptive_avg_pool2d(picture, min(LOOK_PX, picture.shape[-1]))
+        for probe in range(PROBES):
+            signs = gaussian(place, probe, small.shape).to(small)
+            (gradient,) = torch.autograd.grad(small, w, signs, retain_graph=probe < PROBES - 1)
+            metric += np.outer(*[_rows(gradient)[0]] * 2)
+    values, vectors = np.linalg.eigh(metric)
+    order = np.argsort(values)[::-1][:count]
+    return _directions("look", vectors[:, order].T, _rows(ws))
+
+
 def found(pictures: Pictures, kind: Kind, count: int = 8, samples: int = SAMPLES) -> Directions:
     """A model's directions; the same for the same weights on the same device.
 
     Args:
         pictures: The model.
-        kind: ``pca`` or ``sefa``.
+        kind: ``pca``, ``sefa`` or ``look``.
         count: How many.
         samples: Seeds drawn.
     """
     ws = population(pictures, samples)
     if kind == "pca":
         return pca(ws, count)
+    if kind == "look":
+        return look(pictures, ws, count)
     return sefa(
         {name: each.float().cpu() for name, each in pictures.generator.style_weights().items()}, ws, count
     )

@@ -51,7 +51,7 @@ def gallery(
         seed: Seed of the first; the others follow.
         psi: Truncation: 0 gives the mean picture, 1 the full variety.
         mix: Styles from elsewhere: SOURCE@LAYERS, a seed or a vector's name, like 99@fine,red@1-3.
-        move: Ways gone: DIRECTION=AMOUNT@LAYERS, like pca1=1.5,sefa2=-1@coarse.
+        move: Ways gone: DIRECTION=AMOUNT@LAYERS, like look1=1.5,pca2=-1@coarse.
         bend: Layer bending: KIND=AMOUNT@LAYERS, like rotate=30@3-5,noise=0.4@fine.
         noise_seed: Of the layers' noise; by default each picture's own seed.
         resume: Keep the pictures that are there, make the others.
@@ -117,7 +117,7 @@ def evaluate(
     """Work out an expression like "garden:orchid - garden:red + 0.5*garden:blue", and make its picture.
 
     Args:
-        expression: Names are MODEL:NAME; MODEL:#7 is a seed's place; also mean, pca1, sefa1.
+        expression: Names are MODEL:NAME; MODEL:#7 is a seed's place; also mean, look1, pca1, sefa1.
         out: PNG file for the picture.
         psi: Truncation of the result.
         common: Options of every command.

@@ -17,15 +17,17 @@ from midi.errors import UserError
 from midi.files import write_bytes
 from models.image import arithmetic, directions
 from models.image.arithmetic import NAME, Vector
+from models.image.directions import Kind
 from models.image.latent import checked_seed
 from studio.gallery.metadata import ModelMark
 from studio.settings import home, made_folder
 
 if TYPE_CHECKING:
-    from models.image.directions import Directions, Kind
+    from models.image.directions import Directions
     from models.image.player import Pictures
 
-RESERVED = ("pca", "sefa")
+KINDS: tuple[Kind, ...] = ("look", "pca", "sefa")
+"""Directions that every model has, numbered from 1; no vector may be called so."""
 N_DIRECTIONS = 16
 MAX_BYTES = 4 << 20
 """Largest vector file read: 14 layers of 4,096 float32 take 230 kB."""
@@ -68,7 +70,7 @@ def checked_name(name: str) -> str:
         raise UserError(
             f"'{name[:60]}' can't name a vector.", "Use a-z, 0-9, - and _, beginning with a letter."
         )
-    if name == "mean" or name.rstrip("0123456789") in RESERVED:
+    if name == "mean" or name.rstrip("0123456789") in KINDS:
         raise UserError(f"'{name}' always means the model's own.", "Choose another name.")
     return name
 
@@ -173,7 +175,7 @@ class Space:
         return self.pictures.w([checked_seed(seed)])[0].detach().float().cpu()
 
     def look_up(self, title: str) -> Vector:
-        """What ``name``, ``model:name``, ``#SEED``, ``mean``, ``pca1``, ``sefa1`` mean here.
+        """What ``name``, ``model:name``, ``#SEED``, ``mean``, ``look1``, ``pca1``, ``sefa1`` mean here.
 
         Raises:
             UserError: Nothing, or something in another model's space.
@@ -188,7 +190,7 @@ class Space:
             return Vector(self.place(int(name[1:])))
         if name == "mean":
             return Vector(self.mean)
-        if name.rstrip("0123456789") in RESERVED and name not in RESERVED:
+        if name.rstrip("0123456789") in KINDS and name not in KINDS:
             return Vector(self._own_direction(name), is_direction=True)
         card, vector = fetch(f"{self.mark.name}:{name}")
         self._check(card, vector)
@@ -203,7 +205,7 @@ class Space:
         return arithmetic.combined(arithmetic.parse(expression), self.look_up, self.mean)
 
     def _own_direction(self, name: str) -> Tensor:
-        kind: Kind = "pca" if name.startswith("pca") else "sefa"
+        kind = next(kind for kind in KINDS if name.startswith(kind))
         return self.directions(kind).step(int(name.removeprefix(kind)[:6]))
 
     def _check(self, card: VectorCard, vector: Vector) -> None:

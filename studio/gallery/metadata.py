@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from midi.errors import UserError
 from midi.files import write_bytes
+from models.bundle import Name
 
 SCHEMA = 1
 CHUNK = "antiphon"
@@ -51,7 +52,7 @@ class ModelMark(_Frozen):
         data_sha: Hash of its training data, where it is known.
     """
 
-    name: Text
+    name: Name
     version: Text
     sha256: Text
     arch: Text = ""

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from models.bundle import disk_fault
 from models.image.sheet import write_image
 from studio.gallery.compose import Composer, Recipe
+from studio.gallery.latents import KINDS
 from studio.terminal import Progress
 
 if TYPE_CHECKING:
@@ -212,8 +213,8 @@ def write_direction_sheet(
     start = composer.pictures.styles(composer.pictures.w([seed]), recipe.psi)[0].detach().float().cpu()
     steps = torch.linspace(-DIRECTION_REACH, DIRECTION_REACH, DIRECTION_STEPS).tolist()
     names, places = [], []
-    for kind in ("pca", "sefa"):
-        found = composer.space.directions("pca" if kind == "pca" else "sefa")
+    for kind in KINDS:
+        found = composer.space.directions(kind)
         for number in range(1, min(DIRECTION_ROWS, len(found.vectors)) + 1):
             names.append(f"{kind}{number}")
             places.append([start + step * found.step(number) for step in steps])

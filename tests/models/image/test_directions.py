@@ -36,7 +36,7 @@ def test_sefa_finds_what_styles_listen_to():
     assert directions.sigmas.tolist() == pytest.approx([1, 1], rel=0.2)
 
 
-@pytest.mark.parametrize("kind", ["pca", "sefa"])
+@pytest.mark.parametrize("kind", ["pca", "sefa", "look"])
 def test_a_model_always_has_the_same_directions(kind):
     first, again = (found(pictures(), kind, 4, samples=200) for _ in range(2))
     assert torch.equal(first.vectors, again.vectors)
@@ -80,6 +80,15 @@ def test_judging_by_noise_is_no_better_than_chance():
         for i in range(0, 400, 20)
     ]
     assert 0.2 < np.mean(shares) < 0.65, "the accuracy is of examples left out"
+
+
+def test_what_is_seen_changes_most_along_looks():
+    model = pictures()
+    vectors = found(model, "look", 2, samples=200).vectors
+    seeds = range(300, 306)
+    strong = np.mean([effect(model, vector, 0.5, seeds) for vector in vectors])
+    usual = np.mean([effect(model, gaussian(1, i, (model.w_size,)), 0.5, seeds) for i in range(8)])
+    assert strong > 1.3 * usual
 
 
 def test_effect_grows_with_length():

@@ -29,6 +29,7 @@ def make(garden, tmp_path, monkeypatch):
     monkeypatch.setattr("studio.gallery.sheet.GRID", 3)
     monkeypatch.setattr("studio.gallery.sheet.DIRECTION_STEPS", 3)
     monkeypatch.setattr("studio.gallery.loop.MEASURED_STEPS", 4)
+    monkeypatch.setattr("models.image.directions.PLACES", 2)
 
     def made(*options, out="gallery", code=0):
         folder = tmp_path / out

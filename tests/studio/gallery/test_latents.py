@@ -42,7 +42,9 @@ def test_vectors_are_kept_and_found(antiphon_home):
     assert list((antiphon_home / "latents" / "garden").glob("red*")) == []
 
 
-@pytest.mark.parametrize("name", ["", "Red", "a b", "../x", "mean", "pca1", "sefa", "sefa12", "x" * 64, "-a"])
+@pytest.mark.parametrize(
+    "name", ["", "Red", "a b", "../x", "mean", "pca1", "sefa", "sefa12", "look2", "x" * 64, "-a"]
+)
 def test_names_that_mean_something_else_are_refused(name):
     with pytest.raises(UserError):
         keep(name, [1.0])
@@ -102,7 +104,7 @@ def test_a_picture_gives_its_place_and_is_mixed_in(make, capsys):
 
 
 def test_directions_have_names(garden, capsys):
-    data = run_json(capsys, "save", "garden:warm", "--expr", "2*garden:pca1 - garden:sefa2")[1]
+    data = run_json(capsys, "save", "garden:warm", "--expr", "2*garden:pca1 - garden:sefa2 + garden:look3")[1]
     assert (data["is_direction"], data["model"]["name"]) == (True, "garden")
 
 

@@ -86,6 +86,7 @@ def damaged(**changes):
         damaged(ws={"rows": [0], "data": "!"}), damaged(ws={"rows": [], "data": ""}),
         damaged(ws={"rows": [0, 1], "data": "AAAAAAAA////"}), damaged(ws={"rows": [-1], "data": "AAAA"}),
         damaged(ws={"rows": [0], "data": "AADAfw=="}), damaged(psi=float("nan")),
+        damaged(model={"name": "../../x", "version": "1.0.0", "sha256": ""}),
         damaged(ws={"rows": [0] * 70, "data": "AAAAAA=="}),
     ],
 )  # fmt: skip
