@@ -47,6 +47,15 @@ class SteeringDefaults(jsonfile.Kept):
     hears_human: bool = True
 
 
+class FeelDefaults(jsonfile.Kept):
+    """How the partner's notes are given out at the start, as in ``Feel``; its register is ``shift``."""
+
+    shift: int = Field(0, ge=-24, le=24)
+    dynamics: float = Field(0.0, ge=0.0, le=1.0)
+    swing: float = Field(0.0, ge=0.0, le=1.0)
+    velocity: int = Field(0, ge=-40, le=40)
+
+
 class AppSettings(jsonfile.Kept):
     """The window's choices. Assignments are checked; keys of other versions are kept.
 
@@ -64,6 +73,7 @@ class AppSettings(jsonfile.Kept):
         metronome_db: Volume of the clicks.
         player_instrument: Instrument class of the player's keys.
         steering: How the partner is asked to play.
+        feel: How its notes are given out.
         ui_scale: Display pixels a logical pixel, 0.75–4; None takes the display's.
         octave: Octave of the computer's lower row of keys, 0–8; 4 begins at middle C.
         is_recording: Keep what is played as takes.
@@ -83,6 +93,7 @@ class AppSettings(jsonfile.Kept):
     metronome_db: Volume = 0.0
     player_instrument: Instrument = 0
     steering: SteeringDefaults = Field(default_factory=SteeringDefaults)
+    feel: FeelDefaults = Field(default_factory=FeelDefaults)
     ui_scale: float | None = Field(None, ge=0.75, le=4.0)
     octave: int = Field(4, ge=0, le=8)
     is_recording: bool = True

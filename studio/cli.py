@@ -77,8 +77,12 @@ def start(
         files = desktop.take_screenshots(screenshot, desktop.parsed_size(size), scale)
         return Report({"files": [str(file) for file in files]}, [str(file) for file in files])
     if desktop.has_display() and not common.json:
-        code = desktop.open_window(desktop.WindowOptions(model=model, device=common.device))
-        return Report({}, (), code)
+        try:
+            code = desktop.open_window(desktop.WindowOptions(model=model, device=common.device))
+        except desktop.NoWindowError as fault:
+            show_fault(fault, is_json=False)
+        else:
+            return Report({}, (), code)
     return _welcome(common)
 
 

@@ -45,6 +45,10 @@ RESTART_WITHIN_S = 60.0
 """A desk that dies more often than this within a minute stays down."""
 
 
+class NoWindowError(UserError):
+    """There seemed to be a display, but no window opens on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
     """How the window opens.
@@ -71,7 +75,7 @@ def open_window(options: WindowOptions) -> int:
     """Open the window and run until it is closed; returns the exit code.
 
     Raises:
-        UserError: No window can be opened.
+        NoWindowError: No window can be opened.
     """
     import pygame  # noqa: PLC0415 - takes long; the command line answers without it
 
@@ -83,7 +87,7 @@ def open_window(options: WindowOptions) -> int:
     try:
         window = Window((state.width, state.height), is_full_screen=state.is_full_screen)
     except pygame.error as error:
-        raise UserError(f"No window can be opened: {error}.", NO_WINDOW_HINT) from error
+        raise NoWindowError(f"No window can be opened: {error}.", NO_WINDOW_HINT) from error
     try:
         return _run(options, window, state, path, fault)
     finally:

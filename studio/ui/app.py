@@ -19,6 +19,7 @@ from studio.ui.controls import Option
 from studio.ui.dispatch import PLAYED_SCREENS, Dispatcher
 from studio.ui.focus import Focus, can_focus
 from studio.ui.overlays import Dialog, Overlay, Toasts
+from studio.ui.paint import forget_pictures
 from studio.ui.rail import RAIL_PX, NavRail
 from studio.ui.screenbook import SCREENS, built
 from studio.ui.shortcuts import TapTempo
@@ -242,7 +243,10 @@ class App:
         """The window or the scale changed: arrange everything again."""
         self.window.resized()
         self.state.width, self.state.height = self.window.plain_size
-        self.theme = Theme(self._scale())
+        theme = Theme(self._scale())
+        if theme != self.theme:
+            forget_pictures()
+            self.theme = theme
         while self.popups and not self.popups[-1].is_modal:
             self.popup(None)
         self._arrange()

@@ -24,6 +24,8 @@ Angle = float
 """Degrees clockwise from twelve o'clock."""
 
 OVERSAMPLING = 4
+SMALL_PX = 250_000
+"""Translucent boxes up to this area are kept by the dozen."""
 
 
 class Painter:
@@ -76,7 +78,8 @@ class Painter:
 
     def shade(self, rect: pygame.Rect, color: Color, opacity: float, *, radius_px: float = 0) -> None:
         """A translucent box; ``opacity`` 0–1."""
-        self.surface.blit(_translucent(rect.size, color, round(opacity * 255), self.px(radius_px)), rect)
+        keep = _translucent if rect.width * rect.height <= SMALL_PX else _large_translucent
+        self.surface.blit(keep(rect.size, color, round(opacity * 255), self.px(radius_px)), rect)
 
     def shadow(self, rect: pygame.Rect, *, radius_px: float = 12, opacity: float = 0.5) -> None:
         """A soft shadow around a box that floats; reaches ``3 × radius_px`` beyond it."""
@@ -290,6 +293,12 @@ def _fill_rounded(surface: pygame.Surface, rect: pygame.Rect, color: Color, radi
     _blit_corners(surface, rect, _disc(radius, color, 0), radius)
 
 
+@lru_cache(maxsize=1)
+def _large_translucent(size: tuple[int, int], color: Color, alpha: int, radius: int) -> pygame.Surface:
+    """One at a time: it covers a window of perhaps 4K, and another comes with every step of a resize."""
+    return _translucent.__wrapped__(size, color, alpha, radius)
+
+
 @lru_cache(maxsize=64)
 def _translucent(size: tuple[int, int], color: Color, alpha: int, radius: int) -> pygame.Surface:
     surface = _canvas(*size, color)
@@ -321,7 +330,7 @@ def _shadow(size: tuple[int, int], blur: int, alpha: int) -> pygame.Surface:
     return pygame.transform.smoothscale(surface, (surface.get_width() * cell, surface.get_height() * cell))
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _arc(radius: int, width: int, start: int, end: int, color: Color) -> pygame.Surface:
     """An arc with round ends from ``start`` to ``end``, each in steps of 1.5 degrees."""
     large, thick = radius * OVERSAMPLING, width * OVERSAMPLING
@@ -339,7 +348,7 @@ def _arc(radius: int, width: int, start: int, end: int, color: Color) -> pygame.
     return pygame.transform.smoothscale(surface, (2 * radius, 2 * radius))
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _stroke(
     size: tuple[int, int], start: tuple[int, int], end: tuple[int, int], width: int, color: Color
 ) -> pygame.Surface:
@@ -353,3 +362,10 @@ def _stroke(
     for place in (start, end):
         pygame.draw.circle(surface, color, place, width / 2)
     return pygame.transform.smoothscale(surface, size)
+
+
+def forget_pictures() -> None:
+    """Drop everything that was kept: after a change of scale none of it is asked for again."""
+    for kept in (font, text_width, text_image, elided, wrapped, icon_image, _disc, _translucent,
+                 _large_translucent, _shadow, _arc, _stroke):  # fmt: skip
+        kept.cache_clear()

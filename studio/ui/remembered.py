@@ -18,6 +18,7 @@ from studio.live.deskview import (
     SetRecording,
     SetVolume,
 )
+from studio.live.feel import Feel
 from studio.live.messages import Mode, SetMode, SetTempo, Steer, Voice
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _PLAIN: dict[type, tuple[str, str]] = {
     ChooseSound: ("sound_device", "name"), ChooseModel: ("model", "name"),
 }  # fmt: skip
 """Commands with one value: the setting and the command's field."""
+_FEEL = {"register": "shift", "dynamics": "dynamics", "swing": "swing", "velocity": "velocity"}
+"""Fields of ``Feel`` and of the settings; pydantic has a ``register`` of its own."""
 _VOLUMES = {Voice.PLAYER: "player_db", Voice.PARTNER: "partner_db", Voice.METRONOME: "metronome_db"}
 
 
@@ -60,7 +63,9 @@ def _lasting(settings: AppSettings, command: Command) -> tuple[object, str, obje
         case SetMode(_, mode):
             name_value = "mode", mode.value
         case Steer(_, target, value):
-            return (settings.steering, target, value) if hasattr(settings.steering, target) else None
+            field = _FEEL.get(target, target)
+            home = settings.feel if target in _FEEL else settings.steering
+            return (home, field, value) if field in type(home).model_fields else None
         case _ if type(command) in _PLAIN:
             setting, field = _PLAIN[type(command)]
             name_value = setting, getattr(command, field)
@@ -79,10 +84,11 @@ def options(settings: AppSettings, *, model: str | None = None, device: str = "c
     wanted = settings.steering.model_dump()
     known = {field.name for field in dataclasses.fields(usual.steering)}
     steering = dataclasses.replace(usual.steering, **{key: wanted[key] for key in wanted if key in known})
+    feel = Feel(**{name: getattr(settings.feel, field) for name, field in _FEEL.items()})
     return dataclasses.replace(
         usual, in_port=settings.input_port, out_port=settings.output_port, sound=settings.sound_device,
         model=model or settings.model, mode=Mode(settings.mode), tempo_bpm=settings.tempo_bpm,
-        meter=settings.meter, steering=steering, is_metronome_on=settings.is_metronome_on,
+        meter=settings.meter, steering=steering, feel=feel, is_metronome_on=settings.is_metronome_on,
         is_recording=settings.is_recording, player_instrument=settings.player_instrument,
         volumes_db=(settings.player_db, settings.partner_db, settings.metronome_db), device=device,
     )  # fmt: skip

@@ -24,6 +24,8 @@ from studio.ui.window import Window
 if TYPE_CHECKING:
     from studio.jobs import Job
 
+DEMO_NOW = datetime(2026, 11, 22, 20, 0)
+"""The demo's date, so that the same program draws the same pictures."""
 MOST_FRAMES = 60
 """Frames that a screen gets to read what it shows in the background."""
 SETTLED_FRAMES = 12
@@ -53,7 +55,7 @@ def draw_all(folder: Path, size: tuple[int, int], scale: float) -> list[Path]:
     """Draw every screen into ``folder``; the dummy video driver must be chosen already."""
     files: list[Path] = []
     with tempfile.TemporaryDirectory(prefix="antiphon-demo-") as scratch:
-        now = datetime.now()
+        now = DEMO_NOW
         write_takes(Path(scratch), now)
         window = Window(size)
         try:

@@ -1,6 +1,8 @@
 """The program around the screens: keys everywhere, notes of the computer's keys, toasts, sizes, undo."""
 
 import dataclasses
+import random
+from collections import Counter
 
 import pygame
 import pytest
@@ -10,15 +12,20 @@ from studio import desktop
 from studio.appsettings import AppSettings
 from studio.live.deskview import Notice, SetMetronome, SetRecording
 from studio.live.messages import KeyDown, KeyUp, Panic, SetPlaying, SetTempo
+from studio.takes import Library
 from studio.ui.controls import Button, Panel
 from studio.ui.demo import DemoDesk
 from studio.ui.events import Translator
+from studio.ui.screenbook import SCREENS
+from studio.ui.screens.services import Services
+from studio.ui.screens.takes_demo import write_takes
+from studio.ui.screenshots import DEMO_NOW, NoJobs
 from studio.ui.shortcuts import SHORTCUTS, TapTempo
 from studio.ui.state import WindowState
 from studio.ui.undo import UndoStack
 from studio.ui.widget import Widget
 from studio.ui.window import fitted_scale, next_scale
-from tests.studio.ui.pilot import Pilot
+from tests.studio.ui.pilot import SCANCODES, Pilot
 
 
 class Plain(Widget):
@@ -312,3 +319,45 @@ def test_every_screen_as_a_picture(tmp_path):
         assert picture.get_size() == (1024, 640)
         colors = {tuple(picture.get_at((x, y)))[:3] for x in range(0, 1024, 9) for y in range(0, 640, 7)}
         assert len(colors) > 10, file
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("takes")
+    write_takes(folder, DEMO_NOW, count=3)
+    return folder
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whatever_is_clicked_and_typed_nothing_breaks_or_hangs(seed, shelf):
+    chance = random.Random(seed)
+    with Library(shelf) as library:
+        pilot = Pilot(services=Services(library, NoJobs(), AppSettings()))
+        for _ in range(120):
+            x, y = chance.randrange(1280), chance.randrange(800)
+            name = chance.choice([key for key in SCANCODES if key not in {"q", "f11"}])
+            deed = chance.choice(("click", "click", "drag", "wheel", "key", "key", "key", "go", "wait"))
+            if deed == "click":
+                pilot.click((x, y), chance.choice((1, 1, 3)))
+            elif deed == "drag":
+                pilot.down(x, y)
+                pilot.move(x + 30, y - 40)
+            elif deed == "wheel":
+                pilot.wheel((x, y), chance.choice((-2, 1)))
+            elif deed == "key":
+                pilot.press(
+                    name,
+                    control=chance.random() < 0.2,
+                    shift=chance.random() < 0.2,
+                    releases=chance.random() < 0.7,
+                )
+            elif deed == "go":
+                pilot.app.go(chance.choice(SCREENS))
+            else:
+                pilot.frame(1.0)
+        pilot.app.dispatcher.release_all()
+    sounding = Counter()
+    for command in pilot.commands:
+        if isinstance(command, KeyDown | KeyUp):
+            sounding[command.source, command.pitch] += 1 if isinstance(command, KeyDown) else -1
+    assert set(sounding.values()) <= {0}

@@ -82,13 +82,15 @@ def test_commands_are_remembered_for_the_next_start():
     settings = AppSettings()
     lasting = (
         ChooseInput("Launchkey"), SetMeter(3, 4), SetVolume(Voice.PARTNER, -6.0), SetTempo(0.0, 96.0),
-        SetMode(0.0, Mode.RESPOND), Steer(0.0, "temperature", 1.2),
+        SetMode(0.0, Mode.RESPOND), Steer(0.0, "temperature", 1.2), Steer(0.0, "swing", 0.5),
+        Steer(0.0, "register", -12),
     )  # fmt: skip
     assert all(remembered.note(settings, command) for command in lasting)
     assert not remembered.note(settings, Panic(0.0))
     assert not remembered.note(settings, Learn("temperature"))
     options = remembered.options(settings, device="cpu")
     assert (options.in_port, options.meter, options.volumes_db) == ("Launchkey", (3, 4), (0.0, -6.0, 0.0))
+    assert (options.feel.swing, options.feel.register) == (0.5, -12)
     assert (options.tempo_bpm, options.mode, options.steering.temperature) == (96.0, Mode.RESPOND, 1.2)
 
 
