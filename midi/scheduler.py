@@ -60,6 +60,7 @@ class Schedule:
     Attributes:
         n_stale: Notes dropped because they were due more than ``stale_s`` ago.
         n_dropped_offs: Offs dropped because their note had been closed or never began.
+        n_flushed: Notes that had not begun when everything was silenced, and never did.
     """
 
     def __init__(self, stale_s: float = STALE_S) -> None:
@@ -71,6 +72,7 @@ class Schedule:
         self._late_s: deque[float] = deque(maxlen=65_536)
         self.n_stale = 0
         self.n_dropped_offs = 0
+        self.n_flushed = 0
 
     def note_on(self, at_s: float, note_id: NoteId, channel: int, pitch: int, velocity: int) -> None:
         """Strike a key at ``at_s``. ``ValueError`` for an id in use, or data out of MIDI's range."""
@@ -161,6 +163,7 @@ class Schedule:
     def flush(self) -> list[Message]:
         """Forget everything that waits; returns the offs of what sounds."""
         self._heap.clear()
+        self.n_flushed += sum(not entry.sounds for entry in self._notes.values())
         self._notes.clear()
         keys, self._sounding = list(self._sounding), {}
         return [note_off(*key) for key in keys]
@@ -225,6 +228,12 @@ class OutputScheduler:
         """Notes dropped because they were too late."""
         with self._wake:
             return self._schedule.n_stale
+
+    @property
+    def n_flushed(self) -> int:
+        """Notes that had not begun when everything was silenced."""
+        with self._wake:
+            return self._schedule.n_flushed
 
     def flush_and_panic(self, *, all_channels: bool = False) -> None:
         """Forget everything that waits and silence the port; back when the wire is quiet."""

@@ -21,6 +21,7 @@ from midi.systemclock import SystemClock
 from studio import settings
 from studio.live.desk import Desk, DeskOptions
 from studio.live.deskmodel import start_planner as start_model
+from studio.live.deskview import DeskView
 from studio.live.display import REFRESH_S, LiveDisplay, Status
 from studio.live.fileplayer import FilePlayer, player_part
 from studio.live.keyboard import HELP, ComputerKeys, KeyCommand, raw_terminal
@@ -193,6 +194,7 @@ class _Show:
         )
         self._start_s = self._end_s = 0.0
         self._heard_from = "none"
+        self._seen_notice = (0, 0.0)
         self.refusal: UserError | None = None
 
     def connect(self) -> None:
@@ -230,7 +232,8 @@ class _Show:
     def _told(self) -> list[str]:
         """What the desk had to say about its devices so far."""
         notices = self._desk.view().notices
-        return [notice.sentence for notice in notices if notice.sentence not in self._sentences]
+        told = [notice.sentence for notice in notices if notice.is_fault]
+        return [sentence for sentence in told if sentence not in self._sentences]
 
     def run(self) -> None:
         """Play until something ends it."""
@@ -336,7 +339,9 @@ class _Show:
         late = meters.port_lateness
         is_early = self._clock.now_s() - self._start_s < START_SENTENCES_S
         sentence = self._desk.engine.sentence() or self._desk.takes.problem
-        sentence = sentence or (self._sentences[-1] if is_early and self._sentences else "")
+        sentence = (
+            sentence or self._news(view) or (self._sentences[-1] if is_early and self._sentences else "")
+        )
         return Status(
             input_name=self._input_name(),
             output_name=view.devices.output or "none",
@@ -352,6 +357,15 @@ class _Show:
             help=HELP if self._has_keys else "",
         )
 
+    def _news(self, view: DeskView) -> str:
+        """What the desk said lately; empty when it has been there long enough to be read."""
+        now_s = self._clock.now_s()
+        newest = view.notices[-1].number if view.notices else 0
+        if newest != self._seen_notice[0]:
+            self._seen_notice = (newest, now_s)
+        is_fresh = newest and now_s - self._seen_notice[1] < START_SENTENCES_S
+        return view.notices[-1].sentence if is_fresh else ""
+
     def _input_name(self) -> str:
         names = [self._desk.devices.look().input]
         names.append(str(self.options.player_file) if self.piece is not None else "")
@@ -362,7 +376,7 @@ class _Show:
         """What came of it; the engine has stopped."""
         desk, engine = self._desk, self._desk.engine
         snapshot, health, fault = engine.snapshot(), engine.model_health(), engine.fault
-        problems = [*self._sentences, *self._told(), desk.takes.problem]
+        problems = [*self._sentences, desk.takes.problem]
         problems.append(f"{health.sentence} {health.hint}".strip())
         problems += [f"{type(fault).__name__}: {fault}"] if fault is not None else []
         outputs = dict[str, str]()

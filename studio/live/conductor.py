@@ -208,6 +208,11 @@ class Conductor:
         """Bars of another length, from the next start of the transport on."""
         self._next_bar_ticks = bar_ticks
 
+    @property
+    def awaits_bars(self) -> bool:
+        """Whether bars of another length begin with the next start."""
+        return self._next_bar_ticks is not None
+
     # One step.
 
     def _begin_step(self, now_s: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import datetime
 from types import TracebackType
 
@@ -17,6 +18,7 @@ from midi.events import DRUMS
 from midi.messages import InputQueue
 from midi.portsystem import MidiSystem
 from midi.systemclock import SystemClock
+from models.sequence.plan import Steering
 from studio.live.conductor import Conductor
 from studio.live.deskcommands import Commands, Parts
 from studio.live.deskdevices import DeskDevices
@@ -26,8 +28,9 @@ from studio.live.deskoptions import DeskOptions
 from studio.live.deskplayback import Playback
 from studio.live.deskview import Command, DeskView, Devices, Notice, TakeState
 from studio.live.engine import ClockInput, Engine, Sink, VirtualPlayer
+from studio.live.feel import Feel
 from studio.live.learn import Learner
-from studio.live.messages import Actions, Input, Voice
+from studio.live.messages import Actions, Input, Steer, Voice
 from studio.live.meters import Meters
 from studio.live.planner import Planner
 from studio.live.roll import ChordWatch, Roll, sounding_pitches
@@ -82,17 +85,19 @@ class Desk:
         self._said = ""
         self._is_started = self._are_ports_open = False
         self._has_model = planner is not None
+        self._has_unsaved = False
         self._jobs = Jobs(self._look, self._tell)
         self._learner = Learner(self._press, self._keep_learned)
         self._roll = Roll()
         self._takes = TakeLog(
             options.takes or takes_folder(),
             self._header,
+            opening=self._opening,
             ends_at_stop=not options.is_one_take,
             is_on=options.is_recording,
         )
         first = planner or StartingPlanner()
-        closers: list[Callable[[], None]] = [self._jobs.stop]
+        closers: list[Callable[[], None]] = [self._jobs.stop, self._save_learned]
         conductor = Conductor(options.config())
         self._engine = Engine(
             conductor,
@@ -126,6 +131,7 @@ class Desk:
             plug=lambda sink: engine.call(lambda: engine.plug(sink)),
             unplug=lambda sink: engine.call(lambda: engine.unplug(sink)),
             tell=self._tell,
+            note=lambda sentence: self._tell(sentence, is_fault=False),
         )
         devices.volumes_db = dict(zip(Voice, self.options.volumes_db, strict=True))
         return devices
@@ -238,7 +244,7 @@ class Desk:
 
     def do(self, command: Command) -> None:
         """Take a command; never waits. What can't be done becomes a notice."""
-        self._commands.do(command)
+        self._jobs.attempt(lambda: self._commands.do(command))
 
     # The desk's own thread.
 
@@ -279,9 +285,13 @@ class Desk:
 
     def _keep_learned(self) -> None:
         if self.options.keeps_learned:
+            self._has_unsaved = True
             self._jobs.add(self._save_learned)
 
     def _save_learned(self) -> None:
+        if not self._has_unsaved:
+            return
+        self._has_unsaved = False
         from studio.live.controllers import save_controllers  # noqa: PLC0415
 
         save_controllers(self._learner.learned)
@@ -308,7 +318,7 @@ class Desk:
             underruns=self._devices.underruns,
             model=models.playing.health(),
             model_name=models.name(),
-            model_loading=models.loading,
+            model_loading=models.loading(),
             devices=self._looked,
             take=self._take_state(),
             learning=self._learner.target,
@@ -332,7 +342,17 @@ class Desk:
             mode=snapshot.mode.value,
             seed=self.options.seed,
             bpm=snapshot.bpm,
-            metre=self._commands.meter,
+            metre=self._commands.meter_in_force,
+        )
+
+    def _opening(self) -> tuple[Steer, ...]:
+        """How the partner is asked to play where a take begins, as far as that is not the usual."""
+        snapshot = self._engine.snapshot()
+        return tuple(
+            Steer(snapshot.time_s, part.name, getattr(now, part.name))
+            for now, usual in ((snapshot.steering, Steering()), (snapshot.feel, Feel()))
+            for part in fields(usual)
+            if getattr(now, part.name) != getattr(usual, part.name)
         )
 
     def _heard(self, now_s: float, inputs: Sequence[Input], actions: Actions) -> None:

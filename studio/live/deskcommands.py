@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
@@ -66,6 +67,7 @@ class Commands:
 
     Attributes:
         meter: Time signature that was asked for.
+        meter_in_force: The one that the music has.
         is_metronome_on: Whether it clicks.
         is_recording: Whether what is played is kept.
         instrument: Instrument class of the player's keys.
@@ -74,6 +76,7 @@ class Commands:
     def __init__(self, parts: Parts, options: DeskOptions) -> None:
         self._parts = parts
         self.meter, self.instrument = options.meter, options.player_instrument
+        self.meter_in_force = options.meter
         self.is_metronome_on, self.is_recording = False, options.is_recording
         self._metronome: Metronome | None = None
         if options.is_metronome_on:
@@ -115,6 +118,8 @@ class Commands:
         if actions.tempo:
             # Who starts to play has heard enough of the take.
             self._parts.playback.end()
+            if not self._parts.conductor.awaits_bars:
+                self.meter_in_force = self.meter
             if self._metronome is not None:
                 self._metronome.grid = self._parts.conductor.config.grid
 
@@ -158,7 +163,8 @@ class Commands:
         self._parts.takes.switch(self._parts.clock.now_s(), is_on=item.is_on)
 
     def _set_volume(self, item: SetVolume) -> None:
-        self._parts.devices.set_volume(item.voice, min(max(item.gain_db, SILENCE_DB), LOUDEST_DB))
+        if math.isfinite(item.gain_db):
+            self._parts.devices.set_volume(item.voice, min(max(item.gain_db, SILENCE_DB), LOUDEST_DB))
 
     def _set_instrument(self, item: SetPlayerInstrument) -> None:
         if not 0 <= item.instrument < N_INSTRUMENTS:

@@ -35,6 +35,7 @@ class DeskDevices:
         plug: Gives the engine one more sink.
         unplug: Takes one away.
         tell: Takes a sentence and a hint for the person.
+        note: Takes a sentence that is no fault.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class DeskDevices:
         plug: Callable[[Sink], None],
         unplug: Callable[[Sink], None],
         tell: Callable[[str, str], None],
+        note: Callable[[str], None],
     ) -> None:
         self._system, self._queue, self._clock = system, queue, clock
-        self._plug, self._unplug, self._tell = plug, unplug, tell
+        self._plug, self._unplug, self._tell, self._note = plug, unplug, tell, note
         self._ports: Ports | None = None
         self._sound = Sound((), NO_DEVICE)
         self._sounds: tuple[str, ...] = ()
@@ -172,7 +174,7 @@ class DeskDevices:
         """Look who came and went."""
         if self._ports is not None:
             for event in self._ports.poll(now_s):
-                self._tell(f"The MIDI {event.direction} {event.name} {event.change}.", "")
+                self._note(f"The MIDI {event.direction} {event.name} {event.change}.")
         if self._lists_sounds and now_s - self._looked_s >= SOUND_LOOK_S:
             self._looked_s = now_s
             self._sounds = list_devices()

@@ -76,7 +76,6 @@ class ModelShelf:
 
     Attributes:
         wanted: What was asked for last; None for the current partner.
-        loading: Name of the model being loaded; empty for none.
     """
 
     def __init__(
@@ -90,7 +89,6 @@ class ModelShelf:
     ) -> None:
         self.playing = first
         self.wanted = name
-        self.loading = ""
         self._swap, self._tell, self._start = swap, tell, start
         self._next: tuple[str | None, Planner] | None = None
         self._old: list[Planner] = []
@@ -103,7 +101,7 @@ class ModelShelf:
         if planner.health().state is ModelState.CLOSED:  # the rules need no loading
             self._play(name, planner)
             return
-        self._next, self.loading = (name, planner), name or "partner"
+        self._next = (name, planner)
 
     def begin(self, name: str | None) -> None:
         """The first model: it plays from the start, whatever becomes of it."""
@@ -121,7 +119,7 @@ class ModelShelf:
         name, planner = self._next
         state = planner.health().state
         if state is ModelState.READY:
-            self._next, self.loading = None, ""
+            self._next = None
             self._play(name, planner)
         elif state in {ModelState.REFUSED, ModelState.CLOSED}:
             told = planner.health()
@@ -135,6 +133,13 @@ class ModelShelf:
         if health.state is ModelState.CLOSED or self.wanted == RULES:
             return RULES
         return health.name or self.wanted or ""
+
+    def loading(self) -> str:
+        """What is being loaded; empty for nothing."""
+        coming = self._next
+        if coming is not None:
+            return coming[0] or "partner"
+        return (self.wanted or "partner") if self.playing.health().state is ModelState.STARTING else ""
 
     def close(self) -> None:
         """End every model."""
@@ -151,7 +156,6 @@ class ModelShelf:
         if self._next is not None:
             self._next[1].close()
             self._next = None
-        self.loading = ""
 
     def _close_old(self) -> None:
         while self._old:

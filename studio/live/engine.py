@@ -271,13 +271,13 @@ class Engine:
         inputs = self._gather(now_s)
         actions = self._conductor.step(now_s, inputs)
         self._carry_out(actions)
+        if self._recorder is not None and (inputs or actions.sounds or actions.tempo):
+            self._recorder.record(now_s, inputs, actions)
         self._click(now_s, inputs, actions)
         if self._source is not None:
             self.play(self._source.due(now_s))
         if now_s - self._snapshot_s >= self._snapshot_interval_s:
             self._snapshot, self._snapshot_s = self._conductor.snapshot(now_s), now_s
-        if self._recorder is not None and (inputs or actions.sounds or actions.tempo):
-            self._recorder.record(now_s, inputs, actions)
         return actions
 
     def _gather(self, now_s: float) -> list[Input]:

@@ -14,6 +14,9 @@ HIGH_BLOCK, LOW_BLOCK = 76, 77
 AHEAD_S = 0.060
 """Clicks are given out this long before their time, so that they start at their very frame."""
 
+GRACE_S = 0.020
+"""A click this late is still on the beat to the ear: the first one, as a rule, at the start of the music."""
+
 CLICK_S = 0.050
 
 
@@ -27,16 +30,16 @@ class Metronome:
     def __init__(self, grid: BarGrid) -> None:
         self.grid = grid
         self._mark: TempoMark | None = None
-        self._next_beat = 0
+        self._next_tick = 0
         self._n_clicks = 0
 
     def follow(self, marks: Iterable[TempoMark]) -> None:
         """Musical time started or changed its pace."""
         for mark in marks:
             # Beats already clicked stay so, unless musical time went somewhere else altogether.
-            first = math.ceil(mark.beat - 1e-6)
-            if self._mark is None or abs(self._next_beat - first) > 1:
-                self._next_beat = first
+            first = self._from(math.ceil(mark.beat * GRID_PER_BEAT - 1e-3))
+            if self._mark is None or abs(self._next_tick - first) > GRID_PER_BEAT:
+                self._next_tick = first
             self._mark = mark
 
     def stop(self) -> None:
@@ -47,17 +50,26 @@ class Metronome:
         """Clicks up to ``AHEAD_S`` from now; those missed are left out."""
         sounds: list[Sound] = []
         while self._mark is not None and self._mark.bpm > 0:
-            at_s = self._mark.time_s + (self._next_beat - self._mark.beat) * 60.0 / self._mark.bpm
+            beats = self._next_tick / GRID_PER_BEAT - self._mark.beat
+            at_s = self._mark.time_s + beats * 60.0 / self._mark.bpm
             if at_s > now_s + AHEAD_S:
                 break
-            if at_s >= now_s:
-                sounds += self._click(at_s, is_first=self._is_downbeat())
-            self._next_beat += 1
+            if at_s >= now_s - GRACE_S:
+                sounds += self._click(
+                    max(at_s, now_s), is_first=self._bar(self._next_tick)[0] == self._next_tick
+                )
+            self._next_tick = self._from(self._next_tick + 1)
         return sounds
 
-    def _is_downbeat(self) -> bool:
-        tick = self._next_beat * GRID_PER_BEAT
-        return int(self.grid.start_and_length(tick)[0]) == tick
+    def _from(self, tick: int) -> int:
+        """The first click at or after a tick: on beats, or on eighths in bars that beats don't fill."""
+        start, length = self._bar(tick)
+        unit = GRID_PER_BEAT if length % GRID_PER_BEAT == 0 else GRID_PER_BEAT // 2
+        return start + min(-(-(tick - start) // unit) * unit, length)
+
+    def _bar(self, tick: int) -> tuple[int, int]:
+        start, length = self.grid.start_and_length(tick)
+        return int(start), int(length)
 
     def _click(self, at_s: float, *, is_first: bool) -> list[Sound]:
         self._n_clicks += 1

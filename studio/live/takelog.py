@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from midi.errors import UserError
-from studio.live.messages import Actions, Input, SetPlaying, Sound, TempoMark, Voice
+from studio.live.messages import Actions, Input, SetPlaying, Sound, Steer, TempoMark, Voice
 from studio.live.session import FLUSH_S, TAKE_NAME, TakeWriter, new_session_folder
 from studio.live.take import TakeHeader, event_lines
 
@@ -48,7 +48,8 @@ class TakeLog:
 
     Args:
         root: Folder of the takes; made when the first one begins.
-        header: What the next take says of itself; called where the writing is done.
+        header: What the next take says of itself; called where the writing is done, like ``opening``.
+        opening: How the partner is steered where a take begins.
         ends_at_stop: False writes one take from the first note to the end, stops included.
         is_on: Whether anything is kept.
         spare_folder: Where a take goes when its own place can't be written to.
@@ -62,11 +63,13 @@ class TakeLog:
         root: Path,
         header: Callable[[], TakeHeader],
         *,
+        opening: Callable[[], Sequence[Steer]] = tuple,
         ends_at_stop: bool = True,
         is_on: bool = True,
         spare_folder: Path | None = None,
     ) -> None:
         self.root, self._header, self._ends_at_stop = root, header, ends_at_stop
+        self._opening = opening
         self._spare_folder = spare_folder or Path(tempfile.gettempdir()) / "antiphon"
         self._came: deque[tuple[float, Sequence[Input], Actions] | tuple[float, bool]] = deque()
         self._lock = threading.RLock()
@@ -183,7 +186,8 @@ class TakeLog:
             folder = self.root / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         writer = TakeWriter(folder / TAKE_NAME, self._header())
         held = [replace(sound, time_s=first.time_s) for sound in self._controls.values() if sound.velocity]
-        writer.add(event_lines(first.time_s, (), Actions(tuple(held), tempo=tuple(self._marks))))
+        steering = [replace(item, time_s=first.time_s) for item in self._opening()]
+        writer.add(event_lines(first.time_s, steering, Actions(tuple(held), tempo=tuple(self._marks))))
         self._take = _Running(writer, first.time_s, first.time_s)
 
     def _write(self, take: _Running, now_s: float, inputs: Sequence[Input], actions: Actions) -> None:

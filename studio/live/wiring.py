@@ -171,8 +171,8 @@ class Ports:
             self.outputs.remove(output)
             if self._unplug is not None:
                 self._unplug(output.sink)
-            self._n_dropped += output.scheduler.n_stale
             output.scheduler.close()
+            self._n_dropped += output.n_unsent
             output.port.close()
         self._awaited.pop(Direction.OUTPUT, None)
 
@@ -232,14 +232,14 @@ class Ports:
         return max(found, key=lambda late: late.p99_ms) if found else None
 
     def dropped(self) -> int:
-        """Notes that were so late that they were not sent."""
-        return self._n_dropped + sum(out.scheduler.n_stale for out in self.outputs)
+        """Notes that were not sent: they came too late, or everything was silenced before their time."""
+        return self._n_dropped + sum(out.n_unsent for out in self.outputs)
 
     def close(self) -> None:
         """Silence and close everything, each whatever the others do; calling it again does nothing."""
-        self._n_dropped = self.dropped()
         tasks: list[Callable[[], None]] = [port.close for port in self.inputs]
-        for out in self.outputs:
+        outputs = self.outputs
+        for out in outputs:
             tasks += [out.scheduler.close, out.port.close]
         self.inputs, self.outputs = [], []
         tasks.append(self._system.close)
@@ -249,6 +249,7 @@ class Ports:
                 task()
             except Exception as error:
                 fault = fault or error
+        self._n_dropped += sum(out.n_unsent for out in outputs)
         if fault is not None:
             raise fault
 
@@ -258,6 +259,11 @@ class _Output:
     port: OutputPort
     scheduler: OutputScheduler
     sink: PortOutput = field(repr=False)
+
+    @property
+    def n_unsent(self) -> int:
+        """Notes that never left."""
+        return self.scheduler.n_stale + self.scheduler.n_flushed
 
 
 def _is_none(name: str) -> bool:

@@ -220,6 +220,15 @@ def test_the_metronome_clicks_from_where_the_music_stands(room):
     assert len(room.ear.ons(Voice.METRONOME)) == 4
 
 
+def test_bars_that_beats_do_not_fill_are_clicked_in_eighths(room):
+    room.do(SetMeter(7, 8), SetMetronome(True), SetPlaying(0.0, is_playing=True))
+    room.go(3.8)
+    clicks = room.ear.ons(Voice.METRONOME)
+    eighths = [(s.time_s - clicks[0].time_s) * 4 for s in clicks]
+    assert eighths == pytest.approx(list(range(len(clicks))), abs=0.1)
+    assert [n for n, s in enumerate(clicks) if s.pitch == 76] == [0, 7, 14]
+
+
 # Devices.
 
 
@@ -320,7 +329,7 @@ def test_choosing_twice_drops_the_first_and_rules_need_no_loading(room):
 
 
 def test_a_take_begins_with_the_first_note_and_ends_at_the_stop(room, tmp_path):
-    room.do(SetPlaying(0.0, is_playing=True))
+    room.do(Steer(0.0, "swing", 0.25), SetPlaying(0.0, is_playing=True))
     room.go(0.1)
     assert not (tmp_path / "takes").exists()
     room.play(60, 62)
@@ -332,6 +341,7 @@ def test_a_take_begins_with_the_first_note_and_ends_at_the_stop(room, tmp_path):
     take = load_take(finished[0])
     assert sum(s.kind == "on" and s.voice is Voice.PLAYER for s in take.sounds) == 3
     assert take.tempo[0].beat == 0.0
+    assert [(change.target, change.value) for change in take.changes] == [("swing", 0.25)]
     room.play(65)
     assert len(room.view.take.finished) == 1
     room.do(SetPlaying(0.0, is_playing=True))
