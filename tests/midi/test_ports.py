@@ -682,6 +682,15 @@ def test_an_id_used_again_does_not_inherit_old_entries():
     assert schedule.flush() == [note_off(0, 62)]
 
 
+def test_notes_silenced_before_their_time_are_counted():
+    schedule = Schedule()
+    schedule.note_on(1.0, "sounds", 0, 60, 1)
+    schedule.note_on(2.0, "waits", 0, 62, 1)
+    schedule.due(1.0)
+    assert schedule.flush() == [note_off(0, 60)]
+    assert schedule.n_flushed == 1
+
+
 def test_a_note_of_no_length_still_closes():
     schedule = Schedule()
     schedule.note_on(1.0, 1, 0, 60, 1)
