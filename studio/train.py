@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -197,7 +198,9 @@ def picture_lines(data: dict[str, Any]) -> list[str]:
     found += ["", f"{corpus['used']} of {corpus['found']} pictures used, {corpus['held_out']} held out."]
     if corpus["enlarged"]:
         found.append(f"{corpus['enlarged']} are smaller than that and were enlarged.")
-    return [*found, *_file_lines(corpus, ("changed", "refused", "duplicates"))]
+    for what, count in Counter(corpus["changed"].values()).most_common(MAX_NAMED):
+        found.append(f"{count} read with a change: {what}.")
+    return [*found, *_file_lines(corpus, ("refused", "duplicates"))]
 
 
 def health_lines(corpus: dict[str, Any]) -> list[str]:

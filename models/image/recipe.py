@@ -117,6 +117,7 @@ def train_pictures(run: PictureRun, report: Callable[[Progress], None], advance:
     Raises:
         UserError: The folder or the parent cannot be used, or the run belongs to other settings.
     """
+    snapshot = _snapshot(run)
     settings = _settings(run)
     claim(run.run_dir, settings, resume=run.resume or run.pick is not None)
     parent = read_bundle(find(run.parent)) if run.parent else None
@@ -131,7 +132,7 @@ def train_pictures(run: PictureRun, report: Callable[[Progress], None], advance:
     _write_real_sheet(run, pictures)
     loop = loop_config(run)
     fitted = fit(task, loop if run.pick is None else _finished(loop), resume=True, report=report)
-    step = _choose(run, task, fitted)
+    step = _choose(task, fitted, snapshot)
     generator = task.generator.cpu().eval()
     figures = {} if fitted.interrupted else measure(generator, pictures, advance)
     critic = {k: t for k, t in task.critic.state_dict().items() if run.judge == "pixel"}
@@ -216,19 +217,30 @@ def _finished(config: LoopConfig) -> LoopConfig:
     return replace(config, max_steps=0, max_minutes=None)
 
 
-def _choose(run: PictureRun, task: PictureTask, fitted: FitResult) -> int:
-    """Fill the task's networks with the weights to ship; the step they are of."""
-    if fitted.best_weights is not None:
-        for name, weights in read_weights(fitted.best_weights).items():
-            task.modules()[name].load_state_dict(weights)
+def _snapshot(run: PictureRun) -> Path | None:
+    """File of the snapshot to ship, or None for the best by figures.
+
+    Raises:
+        UserError: There is no such snapshot; the hint names those there are.
+    """
     if run.pick is None:
-        return fitted.best_step
+        return None
     path = run.run_dir / SNAPSHOTS / f"{run.pick:07d}.safetensors"
     if not path.is_file():
         there = ", ".join(str(int(p.stem)) for p in sorted(path.parent.glob("*.safetensors"))) or "none"
         raise UserError(f"There is no snapshot of step {run.pick}.", f"There are: {there}.")
-    task.generator.load_state_dict({key: t.float() for key, t in read_tensors(path)[0].items()})
-    return run.pick
+    return path
+
+
+def _choose(task: PictureTask, fitted: FitResult, snapshot: Path | None) -> int:
+    """Fill the task's networks with the weights to ship; the step they are of."""
+    if fitted.best_weights is not None:
+        for name, weights in read_weights(fitted.best_weights).items():
+            task.modules()[name].load_state_dict(weights)
+    if snapshot is None:
+        return fitted.best_step
+    task.generator.load_state_dict({key: t.float() for key, t in read_tensors(snapshot)[0].items()})
+    return int(snapshot.stem)
 
 
 def measure(generator: Generator, pictures: PictureSet, advance: Advance) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def pictures(discs, tmp_path_factory):
 def small(monkeypatch):
     monkeypatch.setattr(recipe, "preset", lambda _name, size: recipe._resized(GENERATOR, size))
     monkeypatch.setattr(recipe, "critic_config", lambda size, *_: replace(CRITIC, resolution=size))
+    monkeypatch.setattr(recipe, "PictureTaskConfig", partial(PictureTaskConfig, count=8, samples=8))
     monkeypatch.setattr(recipe, "MEASURED", 4)
 
 
