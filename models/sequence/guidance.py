@@ -30,7 +30,7 @@ def guided(heard: Logits, unheard: Logits, weight: float) -> Logits:
     """
     hearing, deaf = _log_softmax(heard), _log_softmax(unheard)
     contrast = np.minimum(hearing - deaf, MAX_CONTRAST)
-    return hearing + np.float32(weight) * contrast
+    return np.asarray(hearing + weight * contrast, dtype=np.float32)
 
 
 def _log_softmax(logits: Logits) -> Logits:
