@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pygame
 
 _own = [""]
+_KINDS = ("text/plain;charset=utf-8", "text/plain")
+"""What pygame calls text, SDL 2's name first."""
 
 
 def copy(text: str) -> None:
     """Put text on the clipboard."""
     _own[0] = text
-    try:
-        if _is_ready():
-            pygame.scrap.put(pygame.SCRAP_TEXT, text.encode("utf-8"))
-    except (pygame.error, AttributeError, NotImplementedError):
-        return
+    for kind in _KINDS if _is_ready() else ():
+        with suppress(pygame.error):
+            pygame.scrap.put(kind, text.encode("utf-8"))
+            return
 
 
 def paste() -> str:
     """The text on the clipboard; empty for none. Line ends become spaces."""
     text = _own[0]
-    try:
-        found = pygame.scrap.get(pygame.SCRAP_TEXT) if _is_ready() else None
-        if found:
-            text = found.decode("utf-8", "replace").replace("\0", "")
-    except (pygame.error, AttributeError, NotImplementedError):
-        pass
+    for kind in _KINDS if _is_ready() else ():
+        with suppress(pygame.error):
+            found = pygame.scrap.get(kind)
+            if found:
+                text = found.decode("utf-8", "replace").replace("\0", "")
+                break
     return " ".join(text.split())
 
 
 def _is_ready() -> bool:
-    """The dummy driver of tests has no clipboard worth asking."""
+    """The dummy driver of tests has no clipboard worth asking; some builds of pygame have none at all."""
     if pygame.display.get_driver() == "dummy":
         return False
-    if not pygame.scrap.get_init():
-        pygame.scrap.init()
-    return bool(pygame.scrap.get_init())
+    with suppress(pygame.error, AttributeError, NotImplementedError):
+        if not pygame.scrap.get_init():
+            pygame.scrap.init()
+        return bool(pygame.scrap.get_init())
+    return False

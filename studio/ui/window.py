@@ -10,6 +10,8 @@ from studio.ui.state import MIN_HEIGHT_PX, MIN_WIDTH_PX
 from studio.ui.theme import GROUND, PARTNER, PLAYER
 
 TITLE = "Antiphon"
+INVISIBLE = frozenset({"offscreen", "dummy"})
+"""SDL's video drivers without a screen."""
 SCALES = (0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 """Steps of Ctrl + and Ctrl -."""
 
@@ -58,6 +60,9 @@ class Window:
         os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
         if not pygame.display.get_init():
             pygame.display.init()
+        # SDL draws into nothing rather than to fail where there is no screen.
+        if pygame.display.get_driver() in INVISIBLE and not os.environ.get("SDL_VIDEODRIVER"):
+            raise pygame.error("no screen answers")
         pygame.font.init()
         pygame.display.set_caption(TITLE)
         pygame.display.set_icon(icon(64))

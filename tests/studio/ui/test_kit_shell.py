@@ -8,11 +8,12 @@ import pygame
 import pytest
 
 from midi.errors import UserError
-from studio import desktop
+from studio import cli, desktop
 from studio.appsettings import AppSettings
 from studio.live.deskview import Notice, SetMetronome, SetRecording
 from studio.live.messages import KeyDown, KeyUp, Panic, SetPlaying, SetTempo
 from studio.takes import Library
+from studio.terminal import Report
 from studio.ui.controls import Button, Panel
 from studio.ui.demo import DemoDesk
 from studio.ui.events import Translator
@@ -361,3 +362,34 @@ def test_whatever_is_clicked_and_typed_nothing_breaks_or_hangs(seed, shelf):
         if isinstance(command, KeyDown | KeyUp):
             sounding[command.source, command.pitch] += 1 if isinstance(command, KeyDown) else -1
     assert set(sounding.values()) <= {0}
+
+
+def test_a_driver_that_shows_nothing_is_no_window(monkeypatch):
+    pygame.display.init()
+    monkeypatch.delenv("SDL_VIDEODRIVER")
+    with pytest.raises(desktop.NoWindowError, match="No window can be opened"):
+        desktop.open_window(desktop.WindowOptions())
+
+
+def test_where_no_window_opens_a_melody_is_performed(monkeypatch, capsys):
+    def refuse(_options):
+        raise desktop.NoWindowError("No window can be opened: gone.", desktop.NO_WINDOW_HINT)
+
+    monkeypatch.setattr(desktop, "has_display", lambda: True)
+    monkeypatch.setattr(desktop, "open_window", refuse)
+    monkeypatch.setattr(cli, "_welcome", lambda _common: Report({}, ["performed"]))
+    assert cli.run([]) == 0
+    out, err = capsys.readouterr()
+    assert "performed" in out
+    assert "No window can be opened: gone." in err
+
+
+def test_a_display_is_looked_for(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert not desktop.has_display()
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert desktop.has_display()
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    assert not desktop.has_display()
