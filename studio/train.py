@@ -45,6 +45,7 @@ class TrainPicturesOptions:
     fit: Literal["crop", "letterbox"] = "crop"
     ground: str = "3c3c44"
     preset: str = "live"
+    frozen: int = 8
     mirror: bool = True
     judge: Literal["pixel", "projected"] = "pixel"
     loss: Literal["logistic", "relativistic", "hinge"] = "logistic"
@@ -120,7 +121,8 @@ def train_pictures(options: TrainPicturesOptions, progress: Progress | None = No
         options.folder, options.name, media="pictures", report=report_to(advance), advance=advance,
         parent=options.parent, max_minutes=options.minutes, max_steps=options.steps, resume=options.resume,
         pick=options.pick, device=options.device, seed=options.seed, size=options.size,
-        preset=options.preset, is_mirrored=options.mirror, judge=options.judge, loss=options.loss,
+        preset=options.preset, frozen_px=options.frozen, is_mirrored=options.mirror, judge=options.judge,
+        loss=options.loss,
         intake=IntakeConfig(fit=options.fit, ground=_color(options.ground)),
     )  # fmt: skip
     run_dir = run_folder(options.name)

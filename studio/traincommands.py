@@ -68,6 +68,7 @@ def train_pictures(
     fit: Literal["crop", "letterbox"] = "crop",
     ground: str = "3c3c44",
     preset: Literal["tiny", "live", "gpu"] = "live",
+    frozen: Literal[0, 4, 8, 16, 32] = 8,
     mirror: bool = True,
     judge: Literal["pixel", "projected"] = "pixel",
     loss: Literal["logistic", "relativistic", "hinge"] = "logistic",
@@ -81,13 +82,14 @@ def train_pictures(
     Args:
         folder: Folder of pictures, searched with its subfolders.
         name: Name of the bundle to make.
-        parent: Bundle to start from; its low layers stay as they are.
+        parent: Bundle to start from; see also --frozen.
         minutes: Stop after this long.
         steps: Stop after this many steps.
         size: Side of the pictures in pixels; by default the parent's, else 64.
         fit: Keep the middle square, or all of a picture on the ground.
         ground: Color behind transparency, six hexadecimal digits.
         preset: Width of the network.
+        frozen: Layers of the parent up to this side in pixels stay as they are; 0 none.
         mirror: Also learn from mirror images.
         judge: Critic on pixels, or on the features of a pretrained network.
         loss: The game that generator and critic play.
@@ -100,8 +102,8 @@ def train_pictures(
 
     options = program.TrainPicturesOptions(
         folder=folder, name=name, parent=parent, minutes=minutes, steps=steps, size=size, fit=fit,
-        ground=ground, preset=preset, mirror=mirror, judge=judge, loss=loss, resume=resume, pick=pick,
-        seed=seed, device=common.device,
+        ground=ground, preset=preset, frozen=frozen, mirror=mirror, judge=judge, loss=loss, resume=resume,
+        pick=pick, seed=seed, device=common.device,
     )  # fmt: skip
     with progress(common) as advance:
         data = program.train_pictures(options, advance)

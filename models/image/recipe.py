@@ -63,6 +63,7 @@ class PictureRun:
         judge: Kind of critic.
         loss: See :mod:`models.image.losses`.
         gamma: Weight of the gradient penalty at full resolution.
+        frozen_px: Blocks of a parent up to this side, and its mapping, stay as they are; 0 none.
         data: What the bundle says of its data: dictionaries of name, licence and source.
         licence: Licence of the weights.
     """
@@ -84,6 +85,7 @@ class PictureRun:
     judge: Literal["pixel", "projected"] = "pixel"
     loss: LossName = "logistic"
     gamma: float = 0.2
+    frozen_px: int = 8
     data: tuple[dict[str, str], ...] = ()
     licence: str = "LicenseRef-unstated"
 
@@ -171,7 +173,7 @@ def task_config(run: PictureRun, size: int, parent: Bundle | None) -> PictureTas
     growth = ((size, 0.0),) if size <= base.resolution else ((base.resolution, 0.0), (size, 0.05))
     return replace(
         config, generator=_resized(base, size), critic=critic_config(size, critic), growth=growth,
-        frozen_px=8 if size >= 32 else 0,
+        frozen_px=run.frozen_px,
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from models.training.data import Batches, ShuffledSampler
 
 SAMPLES = "samples"
 SNAPSHOTS = "snapshots"
-MAX_SNAPSHOTS = 24
+MAX_SNAPSHOTS = 64
 REFERENCE = 512
 """Real pictures that made ones are compared with while training."""
 
