@@ -241,6 +241,7 @@ def test_deeds_are_undone_in_order_and_joined_when_quick():
 
 
 def test_clicks_are_counted_by_time_and_place():
+    pygame.display.init()
     now_s = [0.0]
     translator = Translator(lambda: now_s[0])
 
