@@ -60,9 +60,8 @@ class TakesScreen(Widget):
         self._show(self.side, not is_empty)
         self._show(self.detail, has_choice)
         self._show(self.blank, not is_empty and not has_choice)
-        if not is_empty:
-            self.side.follow()
-            self.detail.follow(view)
+        self.side.follow()
+        self.detail.follow(view)
         if self.shelf.lacks_thumbnails or any(not take.is_read for take in self.shelf.takes):
             self.side.mark()
             self.ui.wake()

@@ -105,7 +105,9 @@ class TakesSide(Panel):
         self.shelf.sift(replace(self.shelf.sieve, sort=sort))
 
     def _select(self, row: int) -> None:
-        self.shelf.choose(self.shelf.shown[row].id)
+        # A take may have gone since the list was drawn.
+        if row < len(self.shelf.shown):
+            self.shelf.choose(self.shelf.shown[row].id)
 
     def draw(self, painter: Painter) -> None:
         """Ground, and how much there is."""

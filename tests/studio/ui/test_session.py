@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 
+import pygame
 import pytest
 import soundfile
 
@@ -20,7 +21,7 @@ from studio.live.messages import Sound, Voice
 from studio.live.planner import ModelState
 from studio.live.take import load_take
 from studio.ui.theme import Theme
-from tests.studio.ui.pilot import Pilot
+from tests.studio.ui.pilot import SCANCODES, Pilot
 from tests.studio.ui.turned import Session
 
 
@@ -140,6 +141,25 @@ def test_a_take_is_named_starred_and_comes_back_from_the_trash(sit_down):
     assert session.library.takes() == []
     session.press("z", control=True)
     assert [each.name for each in session.library.takes()] == ["dawn"]
+
+
+def test_keys_that_come_when_the_last_take_has_just_gone_do_nothing(sit_down):
+    session = sit_down()
+    record_one(session)
+    session.press_at("rail-takes")
+    session.wait(0.3)
+    for name in ("delete", "end", "up", "space", "delete"):
+        # All of them before the next frame.
+        code, scancode = pygame.key.key_code(name), SCANCODES[name]
+        for kind in (pygame.KEYDOWN, pygame.KEYUP):
+            pygame.event.post(pygame.event.Event(kind, key=code, mod=0, unicode="", scancode=scancode))
+    session.wait(0.2)
+    assert session.library.takes() == []
+    session.press("up")
+    session.press("space")
+    session.wait(0.2)
+    assert session.app.view.take.playing is None
+    assert session.seen("takes.none.play")
 
 
 def test_a_knob_of_the_controller_is_learned_steers_and_is_forgotten(sit_down):
