@@ -35,7 +35,7 @@ from studio.desktop import KeptDesk
 from studio.jobs import Job, Jobs
 from studio.live.deskoptions import DeskOptions
 from studio.live.deskprocess import RemoteDesk
-from studio.live.deskview import ChooseModel, ChooseSound, StopTake
+from studio.live.deskview import ChooseModel, ChooseSound, SetRecording, StopTake
 from studio.live.messages import SetPlaying
 from studio.live.planner import ModelState
 from studio.live.take import load_take
@@ -44,7 +44,7 @@ from studio.ui.app import App
 from studio.ui.screens.services import Services
 from studio.ui.state import WindowState
 from studio.ui.window import Window
-from tests.live.wanderer import Wanderer
+from tests.live.wanderer import Wanderer, resize
 
 SILENT_AFTER_S = 8.0
 """Everything that sounds when all let go has ended after this long, on a busy machine too."""
@@ -166,8 +166,12 @@ class Soak:
         self.wanderer.rest()
         while self.app.popups:
             self.app.popup(None)
+        self.app.go("play")
+        self.app.rescale(1.0)
+        resize((1280, 800))
         self.app.do(StopTake())
         self.app.do(SetPlaying(0.0, is_playing=False))
+        self.app.do(SetRecording(is_on=True))
 
     def _rest(self, now_s: float) -> None:
         assert self._resting_since_s is not None

@@ -79,9 +79,10 @@ class Hand:
 
 
 @contextmanager
-def program(name: str, home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def program(name: str, home: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """The real program on a display, with a user's folder and sound that nobody hears."""
     environment = {**os.environ, "DISPLAY": name, "ANTIPHON_HOME": str(home), "SDL_AUDIODRIVER": "dummy"}
+    environment |= variables
     for variable in ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY"):
         environment.pop(variable, None)
     process = subprocess.Popen(
