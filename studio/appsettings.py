@@ -1,4 +1,7 @@
-"""What the window remembers between starts. Apart from ``settings`` because pydantic takes time to load."""
+"""What the instrument remembers between starts; the window's own memory is ``studio.ui.state``.
+
+Apart from ``settings`` because pydantic takes time to load.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ class FeelDefaults(jsonfile.Kept):
 
 
 class AppSettings(jsonfile.Kept):
-    """The window's choices. Assignments are checked; keys of other versions are kept.
+    """What was chosen for the instrument. Assignments are checked; keys of other versions are kept.
 
     Attributes:
         input_port: Port to play from; None for the first that turns up, ``none`` for none.
@@ -74,10 +77,7 @@ class AppSettings(jsonfile.Kept):
         player_instrument: Instrument class of the player's keys.
         steering: How the partner is asked to play.
         feel: How its notes are given out.
-        ui_scale: Display pixels a logical pixel, 0.75–4; None takes the display's.
-        octave: Octave of the computer's lower row of keys, 0–8; 4 begins at middle C.
         is_recording: Keep what is played as takes.
-        has_started: The first-start screen has been passed.
     """
 
     input_port: str | None = None
@@ -94,10 +94,7 @@ class AppSettings(jsonfile.Kept):
     player_instrument: Instrument = 0
     steering: SteeringDefaults = Field(default_factory=SteeringDefaults)
     feel: FeelDefaults = Field(default_factory=FeelDefaults)
-    ui_scale: float | None = Field(None, ge=0.75, le=4.0)
-    octave: int = Field(4, ge=0, le=8)
     is_recording: bool = True
-    has_started: bool = False
 
 
 def settings_file() -> Path:

@@ -1,6 +1,7 @@
 """Settings of the window: kept, mended, never lost."""
 
 import json
+import signal
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from midi.errors import UserError
-from studio import appsettings, jsonfile
+from studio import appsettings, desktop, jsonfile
 from studio.appsettings import AppSettings, SteeringDefaults, load_settings, save_settings, settings_file
+from studio.live import deskprocess
+from studio.live.messages import SetTempo
+from studio.ui import app as ui_app
+from studio.ui.state import WindowState
 
 
 def test_there_are_defaults_before_there_is_a_file(antiphon_home):
@@ -19,7 +24,7 @@ def test_there_are_defaults_before_there_is_a_file(antiphon_home):
 
 
 def test_they_come_back_as_they_were_saved():
-    mine = AppSettings(model="partner", tempo_bpm=90.5, meter=(6, 8), has_started=True)
+    mine = AppSettings(model="partner", tempo_bpm=90.5, meter=(6, 8), is_recording=False)
     mine.steering = SteeringDefaults(density=-1.0, instruments=(0, 4))
     save_settings(mine)
     assert load_settings() == (mine, "")
@@ -29,10 +34,10 @@ def test_keys_of_another_version_are_kept():
     settings_file().write_text('{"theme": "light", "tempo_bpm": 80, "steering": {"wildness": 3}}')
     mine, problem = load_settings()
     assert (mine.tempo_bpm, problem) == (80.0, "")
-    mine.octave = 5
+    mine.player_instrument = 5
     save_settings(mine)
     kept = json.loads(settings_file().read_text())
-    assert (kept["theme"], kept["steering"]["wildness"], kept["octave"]) == ("light", 3, 5)
+    assert (kept["theme"], kept["steering"]["wildness"], kept["player_instrument"]) == ("light", 3, 5)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "\x00\x01", "[" * 100_000])
@@ -48,10 +53,10 @@ def test_a_broken_file_is_set_aside_with_a_sentence(antiphon_home, text):
 
 
 def test_what_makes_sense_of_a_broken_file_is_used(antiphon_home):
-    text = '{"tempo_bpm": 1e9, "octave": 2, "meter": [4, 5], "mode": "jazz", "steering": {"top_p": 7}}'
+    text = '{"tempo_bpm": 1e9, "is_recording": false, "meter": [4, 5], "mode": "jazz", "steering": {"top_p": 7}}'
     settings_file().write_text(text)
     mine, problem = load_settings()
-    assert (mine.tempo_bpm, mine.octave, mine.meter, mine.mode) == (120.0, 2, (4, 4), "accompany")
+    assert (mine.tempo_bpm, mine.is_recording, mine.meter, mine.mode) == (120.0, False, (4, 4), "accompany")
     assert all(word in problem for word in ("tempo_bpm", "meter", "mode", "steering"))
     (aside,) = antiphon_home.glob("settings.json.broken-*")
     assert aside.read_text() == text
@@ -76,20 +81,20 @@ def test_without_a_place_for_them_saving_is_a_sentence(tmp_path):
 
 
 def test_a_save_that_fails_leaves_the_file_before(monkeypatch):
-    save_settings(AppSettings(octave=2))
+    save_settings(AppSettings(player_instrument=2))
 
     def full(*_):
         raise UserError("The disk is full.")
 
     monkeypatch.setattr(jsonfile, "write_bytes", full)
     with pytest.raises(UserError, match="full"):
-        save_settings(AppSettings(octave=7))
-    assert load_settings()[0].octave == 2
+        save_settings(AppSettings(player_instrument=7))
+    assert load_settings()[0].player_instrument == 2
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("octave", 9), ("tempo_bpm", 10.0), ("player_db", 7.0), ("ui_scale", 0.1), ("mode", "jazz"),
+    [("player_instrument", 16), ("tempo_bpm", 10.0), ("player_db", 7.0), ("mode", "jazz"),
      ("meter", (4, 3))],
 )  # fmt: skip
 def test_assignments_are_checked(name, value):
@@ -107,11 +112,58 @@ def test_assignments_are_checked(name, value):
 )
 def test_whatever_stands_in_the_file_there_are_settings(tmp_path_factory, value, key):
     path = tmp_path_factory.mktemp("any") / "settings.json"
-    path.write_text(json.dumps({key: value, "octave": 3}))
+    path.write_text(json.dumps({key: value, "player_instrument": 3}))
     mine, problem = appsettings.load_settings(path)
     assert isinstance(mine, AppSettings)
-    assert mine.octave == (3 if key != "octave" or not problem else 4)
+    assert mine.player_instrument == (3 if key != "player_instrument" or not problem else 0)
     save_settings(mine, path)
     again, problem = load_settings(path)
     assert not problem
     assert again.model_dump(mode="json") == mine.model_dump(mode="json")
+
+
+def test_what_the_window_remembers_of_itself_stands_nowhere_twice():
+    assert not set(AppSettings.model_fields) & set(WindowState.model_fields)
+    assert not {"ui_scale", "octave", "has_started", "is_welcomed"} & set(AppSettings.model_fields)
+
+
+def test_the_desk_starts_from_the_settings_that_the_screens_write(monkeypatch, tmp_path):
+    given = {}
+
+    class Remote:
+        def __init__(self, options):
+            given["options"] = options
+
+        def start(self):
+            pass
+
+        def close(self):
+            pass
+
+        def do(self, command):
+            pass
+
+    class App:
+        def __init__(self, desk, *_, services, **__):
+            given["desk"], given["services"] = desk, services
+
+        def toast(self, *_, **__):
+            pass
+
+        def run(self):
+            given["desk"].do(SetTempo(0.0, 97.0))
+            services = given["services"]()
+            given["seen"] = services.settings.tempo_bpm
+            services.settings.meter = (3, 4)
+            services.library.close()
+
+    save_settings(AppSettings(tempo_bpm=88.0))
+    monkeypatch.setattr(deskprocess, "RemoteDesk", Remote)
+    monkeypatch.setattr(ui_app, "App", App)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    state = WindowState()
+    assert desktop._run(desktop.WindowOptions(), None, state, tmp_path / "window.json", "") == 0
+    assert given["options"].tempo_bpm == 88.0
+    assert given["seen"] == 97.0, "what is played with and what the screens show is one object"
+    kept, _ = load_settings()
+    assert (kept.tempo_bpm, kept.meter) == (97.0, (3, 4)), "neither overwrote the other"

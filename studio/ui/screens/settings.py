@@ -285,7 +285,6 @@ class SettingsScreen(Widget):
         rescale: Callable[[float | None], None] | None = getattr(self.ui, "rescale", None)
         if rescale is not None:
             rescale(scale)
-        self._keep(ui_scale=scale)
 
     def _copy_folder(self) -> None:
         clipboard.copy(self.folder.text)
