@@ -7,13 +7,11 @@ machine disturbs both sides alike. Ratios are what counts; milliseconds are this
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -28,35 +26,11 @@ from models.sequence.decode import Reader, draw
 from models.sequence.network import EventModel
 from models.sequence.player import Player
 from studio.live.synth import Synth, SynthEvent
+from tests.bench.figures import ROUNDS, Figure, compared, cpu_s, higher
+from tests.bench.window import window_figures
 
-ROUNDS = 15
 POSITION = 400
 """Rows already read when a row is timed."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table; ``ok`` is None where there is no goal."""
-
-    name: str
-    value: float
-    unit: str
-    reference: str
-    reference_value: float
-    ratio: float
-    goal: str
-    ok: bool | None
-
-
-def cpu_s(*actions: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
-    """Median CPU seconds of each action, run in turn so that all meet the same conditions."""
-    times: list[list[float]] = [[] for _ in actions]
-    for _ in range(rounds + 1):
-        for i, action in enumerate(actions):
-            began = time.process_time()
-            action()
-            times[i].append(time.process_time() - began)
-    return [statistics.median(found[1:]) for found in times]
 
 
 def decode_figures() -> list[Figure]:
@@ -230,34 +204,26 @@ def wall_s(code: str) -> float:
     return time.perf_counter() - began
 
 
-def compared(
-    name: str, value: float, unit: str, reference: str, reference_value: float, goal: str, limit: float | None
-) -> Figure:
-    """A figure whose goal is a ratio to its reference."""
-    ratio = value / reference_value
-    return Figure(
-        name, value, unit, reference, reference_value, ratio, goal, None if limit is None else ratio <= limit
-    )
-
-
-def higher(
-    name: str, value: float, unit: str, reference: str, reference_value: float, goal: str, limit: float,
-    *, less: bool = False,
-) -> Figure:  # fmt: skip
-    """A figure whose goal is a value; ``less`` when smaller is better."""
-    ok = value <= limit if less else value >= limit
-    return Figure(name, value, unit, reference, reference_value, value / reference_value, goal, ok)
+def engine_figures() -> list[Figure]:
+    """Everything but the window."""
+    return [*decode_figures(), *synth_figures(), *corpus_figures(), *start_figures()]
 
 
 def main() -> None:
-    """Measure, print the table, write bench.json."""
+    """Measure, print the table, write bench.json; with ``window`` as argument the window alone."""
     find("partner")
-    figures = [*decode_figures(), *synth_figures(), *corpus_figures(), *start_figures()]
+    only_window = sys.argv[1:] == ["window"]
+    figures = [*window_figures()] if only_window else [*engine_figures(), *window_figures()]
     for f in figures:
         mark = {True: "ok", False: "short", None: ""}[f.ok]
         line = f"{f.name:<38} {f.value:9.2f} {f.unit:<12} {f.reference:<26} {f.reference_value:9.2f} "
         sys.stdout.write(f"{line}ratio {f.ratio:6.2f}  {f.goal:<34} {mark}\n")
-    Path("bench.json").write_text(json.dumps([asdict(f) for f in figures], indent=2) + "\n")
+    file = Path("bench.json")
+    rows = [asdict(f) for f in figures]
+    if only_window and file.exists():
+        fresh = {row["name"] for row in rows}
+        rows = [row for row in json.loads(file.read_text()) if row["name"] not in fresh] + rows
+    file.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ def is_there() -> bool:
 
 @contextmanager
 def display() -> Iterator[str]:
-    """A display of its own, named by X's own choice of a free number."""
+    """A display of its own under a free number; it stays as it is when its last client goes."""
     read_end, write_end = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", SCREEN, "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
     os.close(write_end)
     try:
