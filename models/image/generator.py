@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from midi.errors import UserError
+from models.image.latent import gaussian
 
 Bend = Mapping[str, Callable[[Tensor], Tensor]]
 """What to do to the activations ``[n c h w]`` behind a layer, by the layer's name."""
@@ -34,6 +35,9 @@ MAPPING_RATE = 0.1
 
 BASE_PX = 4
 EPSILON = 1e-8
+
+Z_STREAM, CENTER_STREAM = 2**32, 2**32 + 1
+"""Streams of :func:`latent.gaussian` that z are drawn from; a seed's noise uses those from 0 up."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +125,14 @@ def latents(seeds: Iterable[int], z_size: int) -> Tensor:
     """Standard normal z ``[n z_size]`` of seeds: float32 on the CPU, the same numbers for every device.
 
     Args:
-        seeds: Non-negative integers.
+        seeds: Whole numbers below ``latent.SEED_LIMIT``.
         z_size: Numbers each.
+
+    Raises:
+        UserError: One is no seed.
     """
-    rows = [np.random.default_rng(seed).standard_normal(z_size, dtype=np.float32) for seed in seeds]
-    return torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, z_size)
+    rows = [gaussian(seed, Z_STREAM, (z_size,)) for seed in seeds]
+    return torch.stack(rows) if rows else torch.zeros(0, z_size)
 
 
 def to_uint8(pictures: Tensor) -> NDArray[np.uint8]:
@@ -369,8 +376,7 @@ class Generator(nn.Module):
     @torch.no_grad()
     def center(self, seed: int = 0, count: int = 4096) -> None:
         """Measure the mean style over ``count`` random z of a seed."""
-        rng = np.random.default_rng(seed)
-        z = torch.from_numpy(rng.standard_normal((count, self.config.z_size), dtype=np.float32))
+        z = gaussian(seed, CENTER_STREAM, (count, self.config.z_size))
         self.w_mean.copy_(self.map(z.to(self.w_mean.device)).mean(0))
 
     def style_weights(self) -> dict[str, Tensor]:

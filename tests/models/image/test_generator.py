@@ -112,7 +112,7 @@ def test_same_seed_same_picture():
     assert torch.equal(make()(ws[0]), make()(ws[1]))
 
 
-@given(st.integers(0, 2**63), st.integers(1, 200))
+@given(st.integers(0, 2**32 - 2), st.integers(1, 200))
 def test_latents_of_a_seed_do_not_depend_on_others(seed, size):
     alone = latents([seed], size)
     assert alone.shape == (1, size)
@@ -120,7 +120,7 @@ def test_latents_of_a_seed_do_not_depend_on_others(seed, size):
 
 
 def test_latents_are_these_numbers():
-    expected = [0.1419071704, -1.6685079336, -1.3321080208]
+    expected = [0.4533657432, -0.5391284227, -0.0915826559]
     assert latents([42], 3)[0].tolist() == pytest.approx(expected, rel=1e-6)
 
 
