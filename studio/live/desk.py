@@ -303,10 +303,12 @@ class Desk:
         snapshot, models, commands = self._engine.snapshot(), self._models, self._commands
         pitches = sounding_pitches(snapshot, player_drums=commands.instrument == DRUMS)
         volumes = self._devices.volumes_db
+        chord = self._chord.see(snapshot.time_s, pitches)
         return DeskView(
             snapshot=snapshot,
             roll=self._roll.look(snapshot),
-            chord=self._chord.see(snapshot.time_s, pitches),
+            chord=chord,
+            chords=self._chord.keep(snapshot),
             steering=snapshot.steering,
             feel=snapshot.feel,
             meter=commands.meter,

@@ -202,6 +202,8 @@ class DeskView:
         snapshot: The conductor's: transport, keys, plan and ghosts.
         roll: Notes heard in the last bars, by onset.
         chord: Name of the sounding harmony, no faster than every 0.25 s; empty for none.
+        chords: The names of the last bars, each with the grid tick at which it began, oldest first; an
+            empty name ends the one before.
         steering: What the partner is asked.
         feel: How its notes are given out.
         meter: Numerator and denominator.
@@ -225,6 +227,7 @@ class DeskView:
     snapshot: Snapshot
     roll: tuple[RollNote, ...] = ()
     chord: str = ""
+    chords: tuple[tuple[int, str], ...] = ()
     steering: Steering = field(default_factory=Steering)
     feel: Feel = field(default_factory=Feel)
     meter: tuple[int, int] = (4, 4)

@@ -11,6 +11,7 @@ from studio.live.deskview import RollNote
 from studio.live.messages import Actions, Input, SetPlaying, Snapshot, Sound, TempoMark
 
 MAX_NOTES = 400
+MAX_CHORDS = 96
 KEPT_BARS = 8
 
 CHORD_S = 0.25
@@ -107,10 +108,17 @@ def sounding_pitches(snapshot: Snapshot, *, player_drums: bool) -> tuple[int, ..
 
 
 class ChordWatch:
-    """Names the sounding harmony, and changes its mind no faster than every :data:`CHORD_S`."""
+    """Names the sounding harmony, and changes its mind no faster than every :data:`CHORD_S`.
+
+    Attributes:
+        name: What sounds now; empty for nothing that has a name.
+        heard: Names of the last bars with the grid tick at which each began, oldest first; an empty name
+            ends the one before. Replaced as a whole.
+    """
 
     def __init__(self) -> None:
         self.name = ""
+        self.heard: tuple[tuple[int, str], ...] = ()
         self._since_s = float("-inf")
         self._seen: tuple[int, ...] = ()
         self._found = ""
@@ -124,3 +132,19 @@ class ChordWatch:
         if self._found != self.name and now_s - self._since_s >= CHORD_S:
             self.name, self._since_s = self._found, now_s
         return self.name
+
+    def keep(self, snapshot: Snapshot) -> tuple[tuple[int, str], ...]:
+        """What was heard in the last bars, the name that holds now at its end."""
+        now, heard = round(snapshot.beat * GRID_PER_BEAT), self.heard
+        if heard and heard[-1][0] > now:
+            # The music went back to an earlier place, as at a new start: what lies ahead was not heard.
+            heard = tuple(each for each in heard if each[0] <= now)
+        if self.name != (heard[-1][1] if heard else ""):
+            before = tuple(each for each in heard if each[0] < now)
+            is_news = self.name != (before[-1][1] if before else "")
+            heard = (*before, (now, self.name)) if is_news else before
+        since = now - round(KEPT_BARS * snapshot.beats_per_bar * GRID_PER_BEAT)
+        while len(heard) > 1 and (heard[1][0] <= since or len(heard) > MAX_CHORDS):
+            heard = heard[1:]
+        self.heard = heard
+        return heard

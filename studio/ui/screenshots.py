@@ -14,7 +14,8 @@ from midi.errors import UserError
 from studio.appsettings import AppSettings
 from studio.takes import Library
 from studio.ui.app import App
-from studio.ui.demo import DemoDesk
+from studio.ui.demo import DEMO_AT_S, DemoDesk
+from studio.ui.play.demo import busy_view
 from studio.ui.screenbook import SCREENS
 from studio.ui.screens.services import Services
 from studio.ui.screens.takes_demo import write_takes
@@ -28,6 +29,7 @@ DEMO_NOW = datetime(2026, 11, 22, 20, 0)
 """The demo's date, so that the same program draws the same pictures."""
 MOST_FRAMES = 60
 """Frames that a screen gets to read what it shows in the background."""
+FRAME_S = 0.02
 SETTLED_FRAMES = 12
 """Frames without a change after which it is done."""
 
@@ -73,13 +75,16 @@ def _draw(name: str, window: Window, scale: float, library: Library, now: dateti
         width=window.size[0], height=window.size[1], screen="play" if name == "help" else name,
         scale=scale, is_welcomed=name != "first",
     )  # fmt: skip
-    time_s = [100.0]
-    app = App(DemoDesk(), window, state, services=lambda: services, clock=lambda: time_s[0])
+    time_s, desk = [100.0], DemoDesk()
+    app = App(desk, window, state, services=lambda: services, clock=lambda: time_s[0])
     if name == "help":
         app.go("help")
     n_quiet = 0
-    for _ in range(MOST_FRAMES):
-        time_s[0] += 0.02
+    for frame in range(MOST_FRAMES):
+        time_s[0] += FRAME_S
+        if state.screen == "play":
+            # Music that stands still would look like a desk that died.
+            desk.show(busy_view(DEMO_AT_S + (frame + 1 - MOST_FRAMES) * FRAME_S))
         pygame.event.pump()
         n_quiet = n_quiet + 1 if not app.frame() else 0
         if n_quiet >= SETTLED_FRAMES:

@@ -53,7 +53,7 @@ def test_a_broken_file_is_set_aside_with_a_sentence(antiphon_home, text):
 
 
 def test_what_makes_sense_of_a_broken_file_is_used(antiphon_home):
-    text = '{"tempo_bpm": 1e9, "is_recording": false, "meter": [4, 5], "mode": "jazz", "steering": {"top_p": 7}}'
+    text = '{"tempo_bpm": 1e9, "is_recording": false, "meter": [4, 5], "mode": "x", "steering": {"top_p": 7}}'
     settings_file().write_text(text)
     mine, problem = load_settings()
     assert (mine.tempo_bpm, mine.is_recording, mine.meter, mine.mode) == (120.0, False, (4, 4), "accompany")

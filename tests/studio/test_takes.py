@@ -175,7 +175,6 @@ class TestIndex:
             assert ids(library) == ["one"]
             assert ids(library) == ["one"]
 
-
     def test_another_thread_may_take_over(self, library, one, monkeypatch):
         library.takes()
         monkeypatch.setattr("studio.takes.facts_of", lambda path: pytest.fail(f"{path} was read again"))

@@ -26,6 +26,8 @@ _BAR = 96
 
 _CHORDS = (("Am9", 45, (60, 64, 67, 71)), ("Fmaj7", 41, (60, 64, 65, 69)),
            ("C", 48, (60, 64, 67, 72)), ("G7sus4", 43, (60, 62, 65, 67)))  # fmt: skip
+_PASSING = ("Am7", "F6", "C/E", "G7")
+"""Names of the second halves of the bars."""
 _MELODY = (
     (0, 18, 76), (18, 6, 79), (24, 24, 83), (48, 12, 81), (60, 12, 79), (72, 24, 76),
     (96, 36, 77), (132, 12, 76), (144, 12, 72), (156, 12, 74), (168, 24, 76),
@@ -117,13 +119,26 @@ def busy_roll(now_ticks: float, bars: int = 4) -> tuple[RollNote, ...]:
     return tuple(sorted(notes, key=lambda note: note.onset_ticks))
 
 
+def busy_chords(now_ticks: float, bars: int = 8) -> tuple[tuple[int, str], ...]:
+    """Chord names of the last bars: two a bar, with their ticks."""
+    last = int(now_ticks // _BAR)
+    names = [
+        (bar * _BAR + at, name)
+        for bar in range(max(0, last - bars), last + 1)
+        for at, name in ((0, _CHORDS[bar % 4][0]), (_BAR // 2, _PASSING[bar % 4]))
+    ]
+    return tuple(each for each in names if each[0] <= now_ticks)
+
+
 def busy_view(time_s: float) -> DeskView:
     """All of the desk ``time_s`` seconds after the start, everything in use."""
     snapshot = busy_snapshot(time_s)
+    chords = busy_chords(snapshot.beat * 24.0)
     return DeskView(
         snapshot=snapshot,
         roll=busy_roll(snapshot.beat * 24.0),
-        chord=_CHORDS[int(snapshot.beat // 4) % 4][0],
+        chord=chords[-1][1],
+        chords=chords,
         steering=STEERING,
         is_metronome_on=True,
         volumes_db=(0.0, -3.0, -12.0),
@@ -153,6 +168,6 @@ def idle_view() -> DeskView:
     snapshot = Snapshot(
         time_s=0.0, is_playing=False, mode=Mode.ACCOMPANY, bpm=120.0, beat=0.0, beats_per_bar=4.0, held=(),
         partner_held=(), committed=(), ghosts=(), commit_ticks=0, lookahead_ticks=0, is_model_ready=False,
-        plan_latency_s=0.0, counts=LiveCounts(),
+        plan_latency_s=0.0, counts=LiveCounts(), is_armed=True,
     )  # fmt: skip
     return DeskView(snapshot=snapshot, devices=Devices(sound="default", sounds=("default",)))

@@ -12,7 +12,7 @@ from studio.live.deskview import DeskView, RollNote
 from studio.live.messages import Voice
 from studio.ui.paint import Painter, text_image
 from studio.ui.play import backdrop, sprites
-from studio.ui.play.chords import ChordHistory, readable
+from studio.ui.play.chords import readable
 from studio.ui.play.clock import Eased, SmoothClock
 from studio.ui.play.emptyscore import draw_empty
 from studio.ui.play.geometry import RollGeometry
@@ -51,7 +51,6 @@ class Score(Widget):
     def __init__(self, ui: Ui, name: str = "score") -> None:
         super().__init__(ui, name)
         self.clock = SmoothClock()
-        self.chords = ChordHistory()
         self.tooltip = ""
         self.zoom = 1.0
         self._range = PitchRange()
@@ -82,10 +81,10 @@ class Score(Widget):
     def _is_new(self, view: DeskView) -> bool:
         old = self._seen
         return old is None or (
-            (old.roll, old.chord, old.snapshot.beat, old.snapshot.committed, old.snapshot.ghosts, old.meter)
+            (old.roll, old.chords, old.snapshot.beat, old.snapshot.committed, old.snapshot.ghosts, old.meter)
             != (
                 view.roll,
-                view.chord,
+                view.chords,
                 view.snapshot.beat,
                 view.snapshot.committed,
                 view.snapshot.ghosts,
@@ -172,7 +171,6 @@ class Score(Widget):
 
     def _advance(self, view: DeskView, now_s: float, passed_s: float) -> None:
         beat = self.clock.advance(view.snapshot, now_s)
-        self.chords.tell(view.chord, beat * 24.0, now_s)
         ahead = (beat - view.snapshot.beat) * 24.0
         self._commit.step(max(0.0, view.snapshot.commit_ticks - ahead), passed_s, snap=0.01)
         self._lookahead.step(max(0.0, view.snapshot.lookahead_ticks - ahead), passed_s, snap=0.01)
@@ -251,21 +249,22 @@ class Score(Widget):
         surface.set_clip(clip)
 
     def _draw_chords(self, painter: Painter, roll: RollGeometry, strip: pygame.Rect) -> None:
-        scale, heard = painter.theme.scale, self.chords.heard
+        """Each name where it was first heard; one that has gone on since before the strip, at its edge."""
+        scale, heard = painter.theme.scale, self.ui.view.chords
         middle = strip.top + painter.px(18)
         right = strip.right
-        for chord in reversed(heard):
-            x = roll.tick_x(chord.ticks)
-            is_current = chord is heard[-1]
-            if chord.name:
+        for number in range(len(heard) - 1, -1, -1):
+            ticks, name = heard[number]
+            x, is_current = roll.tick_x(ticks), number == len(heard) - 1
+            if name:
                 image = text_image(
-                    readable(chord.name),
+                    readable(name),
                     "title" if is_current else "body",
                     "bold" if is_current else "medium",
                     INK if is_current else INK_SOFT,
                     scale,
                 )
-                left = max(x, strip.left + painter.px(SPACE_PX)) if is_current else x
+                left = max(x, strip.left + painter.px(SPACE_PX))
                 if left + image.get_width() + painter.px(6) <= right:
                     painter.surface.blit(image, image.get_rect(left=left, centery=middle))
             right = min(right, x)

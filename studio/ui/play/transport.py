@@ -19,6 +19,8 @@ from studio.ui.widget import Ui
 MODES = (Option(Mode.ACCOMPANY, "Accompany"), Option(Mode.RESPOND, "Call & response"))
 SHORT_MODES = (Option(Mode.ACCOMPANY, "Accompany"), Option(Mode.RESPOND, "Respond"))
 
+START_HINT, ARMED_HINT = "Start and stop  (Space)", "Play a key to begin, or start here  (Space)"
+
 CONTROL_PX = 40
 """Height of what stands in the bar."""
 
@@ -33,9 +35,7 @@ class StartPanel(Panel):
     def __init__(self, ui: Ui) -> None:
         super().__init__(ui, "transport-start")
         self.play = self.add(
-            IconButton(
-                ui, "play", "play", self.toggle, tooltip="Start and stop  (Space)", is_bare=False, accent=GOOD
-            )
+            IconButton(ui, "play", "play", self.toggle, tooltip=START_HINT, is_bare=False, accent=GOOD)
         )
         self.play.icon_px = 20
         self.record = self.add(RecordButton(ui))
@@ -56,6 +56,7 @@ class StartPanel(Panel):
         """Show what the transport does."""
         is_running = self._echo.settle(view.snapshot.is_playing, self.ui.now_s)
         self._show(is_running or view.take.playing is not None)
+        self.play.tooltip = ARMED_HINT if view.snapshot.is_armed and not is_running else START_HINT
 
     def _show(self, is_running: bool) -> None:
         icon = "stop" if is_running else "play"

@@ -189,6 +189,20 @@ def test_what_is_steered_and_set_is_seen(room):
     assert room.view.snapshot.beats_per_bar == 3.5
 
 
+def test_chords_are_kept_with_the_place_where_they_began(room):
+    for pitches in ((60, 64, 67), (57, 60, 64)):
+        room.do(*(KeyDown(0.0, pitch, 80) for pitch in pitches))
+        for _ in range(40):
+            room.go()
+            assert room.view.chord == (room.view.chords[-1][1] if room.view.chords else "")
+        room.do(*(KeyUp(0.0, pitch) for pitch in pitches))
+        room.go(0.4)
+    names = [name for _, name in room.view.chords]
+    ticks = [tick for tick, _ in room.view.chords]
+    assert "Am" in names
+    assert ticks == sorted(set(ticks))
+
+
 @pytest.mark.parametrize(
     "command",
     [SetMeter(0, 4), SetMeter(4, 3), SetPlayerInstrument(99), Learn("nonesuch"), ChooseInput("Harp"),

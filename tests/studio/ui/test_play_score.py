@@ -3,7 +3,7 @@ import pytest
 
 from models.sequence.plan import PlannedNote, Steering
 from studio.live.messages import Voice
-from studio.ui.play.chords import LEAST_S, ChordHistory, readable
+from studio.ui.play.chords import readable
 from studio.ui.play.geometry import RollGeometry
 from studio.ui.play.notes import drum_row
 from studio.ui.play.score import ZOOM, Score, visible
@@ -161,28 +161,32 @@ def test_scrolling_moves_by_the_tempo(ui):
     assert before - score.geometry().tick_x(300) == pytest.approx(0.5 * score.beat_px, abs=1.5)
 
 
-def test_chords_stay_where_they_were_heard():
-    history = ChordHistory()
-    assert history.tell("C", 0.0, 10.0)
-    assert not history.tell("C", 12.0, 11.0)
-    assert history.tell("Am", 96.0, 12.0)
-    assert [(c.name, c.ticks) for c in history.heard] == [("C", 0.0), ("Am", 96.0)]
-    assert history.current == "Am"
+def strip_columns(surface, score):
+    """Columns of the chord strip in which letters stand."""
+    roll = score.geometry()
+    found = set()
+    for x in range(roll.rect.left, roll.rect.right):
+        if abs(x - roll.now_x) > 3 and any(sum(surface.get_at((x, y))[:3]) > 330 for y in range(8, 30)):
+            found.add(x)
+    return found
 
 
-def test_chords_come_no_faster_than_a_quarter_of_a_second():
-    history = ChordHistory()
-    history.tell("C", 0.0, 10.0)
-    assert not history.tell("G", 3.0, 10.0 + LEAST_S / 2)
-    assert history.current == "C"
-    assert history.tell("G", 6.0, 10.0 + LEAST_S)
+def test_chords_heard_while_another_screen_was_open_stand_where_they_began(ui):
+    score, surface = show(
+        ui, roll=(roll_note(60, 300, 320),), chord="Am", chords=((288, "C"), (330, "G"), (360, "Am"))
+    )
+    columns = strip_columns(surface, score)
+    for tick in (288, 330, 360):
+        x = score.geometry().tick_x(tick)
+        assert any(x <= column <= x + 14 for column in columns), tick
+    empty, bare = show(ui, roll=(roll_note(60, 300, 320),))
+    assert not strip_columns(bare, empty)
 
 
-def test_a_new_start_forgets_what_lies_ahead_of_it():
-    history = ChordHistory()
-    history.tell("C", 500.0, 10.0)
-    history.tell("F", 4.0, 20.0)
-    assert [c.name for c in history.heard] == ["F"]
+def test_a_chord_that_goes_on_stays_at_the_edge(ui):
+    score, surface = show(ui, roll=(roll_note(60, 300, 320),), chords=((0, "Fmaj7"), (350, "C")))
+    left = score.geometry().rect.left
+    assert any(left <= column <= left + 40 for column in strip_columns(surface, score))
 
 
 @pytest.mark.parametrize(

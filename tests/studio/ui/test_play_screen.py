@@ -28,8 +28,9 @@ from studio.ui.play.status import figures
 from studio.ui.play.steering import PARTS, offered_parts, steer_text, volume_text
 from studio.ui.screens.play import PlayScreen, build
 from studio.ui.widget import Key, Widget
-from tests.studio.ui.play_fakes import FakeUi, at, replace
+from tests.studio.ui.play_fakes import FakeUi, at, drawn, replace
 
+SIZE = (1280, 800)
 SIZES = [(952, 640, 1.0), (1208, 800, 1.0), (1848, 1080, 1.0), (2416, 1600, 2.0), (3696, 2160, 2.0)]
 
 
@@ -72,6 +73,39 @@ def test_play_ends_the_playback_of_a_take(ui, screen, tmp_path):
     assert screen.find("play").icon == "stop"
     click(screen, "play")
     assert ui.sent == [StopTake()]
+
+
+def test_the_counter_shows_where_a_take_stands(ui, screen, tmp_path):
+    counter = screen.find("counter")
+    take = TakeState(playing=tmp_path, position_s=7.3, duration_s=62.0)
+    ui.view = replace(idle_view(), take=take)
+    look(screen, ui)
+    assert (counter.shown.position, counter.shown.length, counter.shown.share) == ("0:07", "1:02", 12)
+    assert counter.tooltip == "Where the take stands"
+    counter.is_dirty = False
+    ui.view = replace(ui.view, take=replace(take, position_s=7.4))
+    look(screen, ui)
+    assert not counter.is_dirty, "a tenth of a second is not shown"
+    ui.view = replace(ui.view, take=TakeState())
+    look(screen, ui)
+    assert counter.shown.position == ""
+
+
+def test_a_transport_that_waits_for_a_key_says_so(ui, screen):
+    counter = screen.find("counter")
+    assert not counter.shown.is_armed
+    waiting = idle_view()
+    ui.view = replace(waiting, snapshot=replace(waiting.snapshot, is_armed=True))
+    look(screen, ui)
+    armed = drawn(screen, ui, SIZE).subsurface(counter.rect).copy()
+    assert counter.shown.is_armed
+    assert "key" in screen.find("play").tooltip
+    assert "key" in counter.tooltip
+    ui.view = replace(waiting, snapshot=replace(waiting.snapshot, is_armed=False))
+    look(screen, ui)
+    assert screen.find("play").tooltip.startswith("Start and stop")
+    standing = drawn(screen, ui, SIZE).subsurface(counter.rect)
+    assert pygame.image.tobytes(armed, "RGB") != pygame.image.tobytes(standing, "RGB")
 
 
 def test_record_toggles_and_shows_the_length(ui, screen):
