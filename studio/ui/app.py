@@ -326,6 +326,7 @@ class App:
         rail = 0 if self.state.screen in NO_RAIL else self.theme.px(RAIL_PX)
         self.rail.place(pygame.Rect(0, 0, rail, height))
         self.screen.place(pygame.Rect(rail, 0, width - rail, height))
+        self.toasts.top_px = 72 if rail else 16
         self.toasts.settle()
         self.compositor.invalidate()
 

@@ -173,9 +173,15 @@ class Toast:
 
 
 class Toasts(Overlay):
-    """The stack of toasts at the bottom right: a press takes one away, the pointer over one keeps it."""
+    """The stack of toasts at the top right: a press takes one away, the pointer over one keeps it.
 
-    width_px = 380
+    No screen has there what a person is about to press.
+
+    Attributes:
+        top_px: Where it begins, below what stands at the top of a screen.
+    """
+
+    widest_px, widest_share = 380, 0.31
     stays_s = 5.0
     fault_stays_s = 10.0
     at_most = 4
@@ -183,6 +189,7 @@ class Toasts(Overlay):
 
     def __init__(self, ui: Ui) -> None:
         super().__init__(ui, "toasts")
+        self.top_px = 72
         self.shown: list[Toast] = []
 
     def put(self, sentence: str, hint: str, is_fault: bool) -> None:
@@ -208,24 +215,23 @@ class Toasts(Overlay):
             self.ui.wake(max(0.0, min(toast.until_s for toast in kept) - self.ui.now_s))
 
     def settle(self) -> None:
-        """Stack them upwards from the corner."""
-        theme, (width, height) = self.ui.theme, self.ui.size
-        bottom, right = height - theme.px(16), width - theme.px(16)
-        top = bottom
-        for toast in reversed(self.shown):
-            size = (theme.px(self.width_px), self._height(toast))
-            toast.rect = pygame.Rect(right - size[0], top - size[1], *size)
-            top = toast.rect.top - theme.px(8)
-        first = self.shown[0].rect.top if self.shown else bottom
+        """Stack them downwards, the oldest at the top."""
+        theme = self.ui.theme
+        right, first = self.ui.size[0] - theme.px(16), theme.px(self.top_px)
+        width, top = self._width(), first
+        for toast in self.shown:
+            toast.rect = pygame.Rect(right - width, top, width, self._height(toast))
+            top = toast.rect.bottom + theme.px(8)
         self.is_visible = bool(self.shown)
-        self.rect = pygame.Rect(
-            right - theme.px(self.width_px), first, theme.px(self.width_px), bottom - first
-        )
+        self.rect = pygame.Rect(right - width, first, width, max(0, top - theme.px(8) - first))
         self.mark()
+
+    def _width(self) -> int:
+        return min(self.ui.theme.px(self.widest_px), round(self.ui.size[0] * self.widest_share))
 
     def _lines(self, toast: Toast) -> tuple[tuple[str, ...], tuple[str, ...]]:
         theme = self.ui.theme
-        width = theme.px(self.width_px - 44 - 36)
+        width = self._width() - theme.px(44 + 36)
         sentence = wrapped(toast.sentence, "body", "medium", theme.scale, width)
         hint = wrapped(toast.hint, "small", "regular", theme.scale, width) if toast.hint else ()
         return sentence[:4], hint[:4]
