@@ -95,7 +95,7 @@ class Stress:
 
     def _drag(self) -> None:
         try:
-            knob = self._app.screen.find("knob-temperature")
+            knob = self._app.screen.find("knob-velocity")
         except KeyError:
             return
         x, y = knob.rect.centerx, knob.rect.centery
