@@ -7,7 +7,6 @@ torch, pygame or a MIDI system are imported inside the commands that need them, 
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -304,6 +303,42 @@ def eval_chorales(
     return Report(data, _figures(data))
 
 
+@evaluate.command(name="pictures")
+def eval_pictures(
+    model: str,
+    folder: Path,
+    /,
+    *,
+    count: Annotated[int, Positive] = 512,
+    seed: int = 0,
+    psi: float = 1.0,
+    features: Literal["st-vgg16", "random-conv"] | None = None,
+    out: Path | None = None,
+    common: Common = USUAL,
+) -> Report:
+    """Measure how near a model's pictures come to real ones, and whether it copies.
+
+    Args:
+        model: Bundle name or folder.
+        folder: Folder of pictures: those it learned from, or others of their kind.
+        count: Pictures made.
+        seed: Seed of the first; the others follow.
+        psi: Truncation; 1 is the model as it is.
+        features: Where features are measured; the best that is installed by default.
+        out: Folder of the sheet of near-copies.
+        common: Options of every command.
+    """
+    from studio import picturescores as program  # noqa: PLC0415
+
+    options = program.EvalPicturesOptions(
+        model=model, folder=folder, count=count, seed=seed, psi=psi, features=features, out=out,
+        device=common.device,
+    )  # fmt: skip
+    with progress(common) as advance:
+        data = program.eval_pictures(options, advance)
+    return Report(data, program.score_lines(data))
+
+
 def _figures(data: dict[str, object], indent: str = "") -> list[str]:
     """A JSON object as indented lines, numbers rounded for reading."""
     lines: list[str] = []
@@ -318,8 +353,6 @@ def _figures(data: dict[str, object], indent: str = "") -> list[str]:
 def run(argv: Sequence[str]) -> int:
     """Run one command line (without the program's name) and return its exit code. Never raises."""
     is_json, is_debug = "--json" in argv, "--debug" in argv
-    # Standard output is for results; pygame greets there unless told not to.
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         result = app(_globals_last(argv))
     except KeyboardInterrupt:

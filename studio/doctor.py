@@ -129,7 +129,8 @@ def _weights() -> Check:
     if not partners:
         fix = "`make train-starters` trains one; until then the partner plays by rules."
         return Check("weights", False, "No partner is installed.", fix)
-    return Check("weights", True, f"{len(entries)} bundles load; models of notes: {', '.join(partners)}")
+    loaded = "1 bundle loads" if len(entries) == 1 else f"{len(entries)} bundles load"
+    return Check("weights", True, f"{loaded}; models of notes: {', '.join(partners)}")
 
 
 def _data_folder() -> Check:

@@ -294,4 +294,5 @@ def _live_counts(performances: list[Performance]) -> dict[str, Any]:
         for name in ("player_notes", "partner_notes", "late_drops", "scheduled_in_past", "fallback_notes")
     }
     totals["plans"] = sum(len(performance.compute_s) for performance in performances)
-    return {"isr": sum(c.planned_steps for c in counts) / steps if steps else 1.0, **totals}
+    is_asked = totals["plans"] > 0 and steps > 0
+    return {"isr": sum(c.planned_steps for c in counts) / steps if is_asked else None, **totals}

@@ -343,7 +343,7 @@ def _figures(
         "partner_notes": counts.partner_notes,
         "fallback_notes": counts.fallback_notes,
         "ignored_keys": counts.ignored_keys,
-        "isr": counts.isr,
+        "isr": counts.isr if run.plans else None,
         "late_drops": counts.late_drops,
         "scheduled_in_past": counts.scheduled_in_past,
         "hanging_notes": n_hanging,

@@ -289,6 +289,7 @@ def try_again(
         common: Options of every command.
     """
     from studio import retake  # noqa: PLC0415
+    from studio.takewords import again_name  # noqa: PLC0415
 
     with _library(folder) as library, progress(common) as advance:
         old = library.find(take)
@@ -297,7 +298,8 @@ def try_again(
             plan_latency_ms=plan_latency_ms, device=common.device, progress=advance,
         )  # fmt: skip
         new = library.find(str(data["path"]))
-        new = library.rename(new.id, f"{old.name}, again from bar {from_bar}")
+        taken = {info.name for info in library.takes() if info.id != new.id}
+        new = library.rename(new.id, again_name(old.name, from_bar, taken))
     line = f"{data['new_notes']} new notes from bar {from_bar} on, {data['copied_notes']} as before: {new.id}"
     return Report(data | {"id": new.id, "name": new.name}, [line])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Collection
 
 from pydantic import Field
 
@@ -10,6 +12,8 @@ from studio import jsonfile
 
 MAX_NAME = 120
 MAX_TAG = 40
+
+_TRY = re.compile(r", again from bar \d+(?: \(\d+\))?$")
 
 
 class TakeWords(jsonfile.Kept):
@@ -35,6 +39,17 @@ def spoken_name(text: str) -> str:
 def spoken_tag(text: str) -> str:
     """A tag as it is kept: as a name, at most 40 characters."""
     return spoken_name(text)[:MAX_TAG].strip()
+
+
+def again_name(name: str, bar: int, taken: Collection[str]) -> str:
+    """What a try from a bar on is called: the first take's name and the bar, numbered where that is taken."""
+    ending = f", again from bar {bar}"
+    first = _TRY.sub("", name)
+    number, tail = 1, ending
+    while (called := first[: MAX_NAME - len(tail)].rstrip() + tail) in taken:
+        number += 1
+        tail = f"{ending} ({number})"
+    return called
 
 
 def file_name(name: str) -> str:

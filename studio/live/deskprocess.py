@@ -134,6 +134,8 @@ def _send_views(link: _Connection, desk: Desk, is_over: threading.Event) -> None
 
 # The window's side.
 
+AFTER_END = "It starts again by itself; if it stays silent, open Antiphon anew."
+
 
 def first_view(options: DeskOptions) -> DeskView:
     """What a window may show until the desk has said something."""
@@ -328,7 +330,7 @@ class _Running:
         if not self._is_closing:
             number = max((notice.number for notice in dead.notices), default=0) + 1
             words = f"The engine stopped{sentence}. What was played is in its take."
-            dead = replace(dead, notices=(*dead.notices, Notice(number, words, "Start it again.")))
+            dead = replace(dead, notices=(*dead.notices, Notice(number, words, AFTER_END)))
         self._show(dead)
 
     def _with_earlier(self, view: DeskView) -> DeskView:

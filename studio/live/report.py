@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from midi.files import write
-from studio.live.messages import Snapshot
+from studio.live.messages import LiveCounts, Snapshot
 from studio.live.meters import Meters
-from studio.live.planner import ModelHealth
+from studio.live.planner import ModelHealth, ModelState
 from studio.live.take import load_take
 
 
@@ -38,7 +38,7 @@ def engine_report(snapshot: Snapshot, meters: Meters, health: ModelHealth) -> di
         "partner_notes": counts.partner_notes,
         "fallback_notes": counts.fallback_notes,
         "ignored_keys": counts.ignored_keys,
-        "isr": counts.isr,
+        "isr": _in_time(counts, health),
         "late_drops": counts.late_drops,
         "scheduled_in_past": counts.scheduled_in_past,
         "hanging_notes": meters.hanging_notes,
@@ -52,6 +52,12 @@ def engine_report(snapshot: Snapshot, meters: Meters, health: ModelHealth) -> di
     }
 
 
+def _in_time(counts: LiveCounts, health: ModelHealth) -> float | None:
+    """The in-time share of plan steps; None where no model was there to be asked, or nothing was needed."""
+    is_asked = bool(health.name) or health.state is not ModelState.CLOSED
+    return counts.isr if is_asked and counts.plan_steps else None
+
+
 def report_lines(report: Mapping[str, Any]) -> list[str]:
     """The summary of a live performance for people: what was played, what went wrong, where it is."""
     partner = "the rules" if report["model"] == "rules" else report["model"]
@@ -59,7 +65,7 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         f"{report['player_notes']} notes played, {report['partner_notes']} by {partner}"
         f" over {report['beats']:.0f} beats."
     ]
-    if report["plans"]:
+    if report["plans"] and report["isr"] is not None:
         lines[0] = lines[0][:-1] + f"; plans in time: {report['isr']:.1%}."
     if report["model_restarts"]:
         lines.append(f"The model was started again: {report['model_restarts']}.")

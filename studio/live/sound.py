@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass, field
 
@@ -92,8 +91,6 @@ def open_sound(device: str, clock: Clock) -> Sound:
 
     Its keys are ready at once, its drums after ``prepare_drums``.
     """
-    # pygame greets on standard output, which belongs to results.
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     out = open_audio(device, SAMPLE_RATE_HZ, clock=clock)
     if out.reason:
         is_asked = device.strip().casefold() == NO_DEVICE

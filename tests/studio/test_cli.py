@@ -1,6 +1,7 @@
 """The command line: options, JSON, exit codes, faults."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -421,3 +422,13 @@ def test_the_python_of_the_readme_runs(monkeypatch, tmp_path):
     human, partner = midi.read(tmp_path / "duet.mid").parts
     assert human.notes == midi.read(ROOT / "assets/demos/harbor.mid").parts[0].notes
     assert len(partner.notes) > 32, "something in every bar"
+
+
+@pytest.mark.parametrize("module", ["studio.ui.app", "studio.live.audio"])
+def test_pygame_never_greets_on_standard_output(module):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYGAME")}
+    found = subprocess.run(
+        [sys.executable, "-c", f"import {module}, pygame"], capture_output=True, text=True, timeout=50,
+        env=environment, check=True,
+    )  # fmt: skip
+    assert found.stdout == ""

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import namedtuple
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,6 +116,15 @@ def test_no_bundle_points_to_training(only, monkeypatch, tmp_path):
     found = find("weights")
     assert not found.ok
     assert "train-starters" in found.fix
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 bundle loads;"), (2, "2 bundles load;")])
+def test_bundles_are_counted_in_words(only, monkeypatch, count, words):
+    entry = SimpleNamespace(name="partner", kinds={"out": "notes"}, path=None)
+    monkeypatch.setattr("models.registry.list_bundles", lambda: [entry] * count)
+    monkeypatch.setattr("models.bundle.read_bundle", lambda _: None)
+    only("weights")
+    assert find("weights").detail.startswith(words)
 
 
 def test_a_damaged_bundle_is_named(only, monkeypatch, tmp_path):

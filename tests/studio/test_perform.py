@@ -143,6 +143,8 @@ def test_without_a_model_the_rules_play(short, tmp_path):
     report = perform(options(short, tmp_path / "out", model="none"))
     assert report["model"] == "rules"
     assert report["partner_notes"] == report["fallback_notes"] > 0
+    assert report["isr"] is None, "no model was asked, so none was in time"
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["isr"] is None
 
 
 def test_without_any_bundle_the_rules_play_too(short, tmp_path, monkeypatch):

@@ -276,9 +276,11 @@ class TestOnDisk:
         data = json.loads(capsys.readouterr().out)
         assert data["name"] == "one, again from bar 2"
         assert (data["parent"], data["from_bar"], data["seed"]) == ("one", 2, 4)
+        assert run(["takes", "try-again", data["id"], "--from-bar", "2", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["name"] == "one, again from bar 2 (2)"
         assert run(["takes", "list", "--json"]) == 0
         listed = {each["id"]: each for each in json.loads(capsys.readouterr().out)}
         assert listed[data["id"]]["parent"] == "one"
         assert run(["takes", "try-again", "one", "--from-bar", "99", "--json"]) == 2
         assert "no bar 99" in json.loads(capsys.readouterr().out)["error"]
-        assert len(list((antiphon_home / "takes").glob(f"*/{TAKE_NAME}"))) == 2
+        assert len(list((antiphon_home / "takes").glob(f"*/{TAKE_NAME}"))) == 3

@@ -14,7 +14,7 @@ from midi.errors import UserError
 from studio import takeindex
 from studio.live.take import TAKE_NAME, TakeHeader, load_take
 from studio.takes import Library, TakeWords
-from studio.takewords import file_name, spoken_name
+from studio.takewords import MAX_NAME, again_name, file_name, spoken_name
 from tests.studio.takefolder import duet, note, write_take
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -299,6 +299,21 @@ class TestWords:
             library.rename("one", "after")
         assert library.takes()[0].name == "before"
         assert sorted(path.name for path in one.parent.iterdir()) == ["take.json", TAKE_NAME]
+
+
+class TestTriesAgain:
+    def test_a_try_is_named_after_the_first_take_and_its_bar(self):
+        assert again_name("Harbor", 2, ()) == "Harbor, again from bar 2"
+        assert again_name("Harbor, again from bar 2", 7, ()) == "Harbor, again from bar 7"
+
+    def test_tries_from_the_same_bar_are_numbered(self):
+        taken = ["Harbor", "Harbor, again from bar 2", "Harbor, again from bar 2 (2)"]
+        assert [again_name(name, 2, taken) for name in taken] == ["Harbor, again from bar 2 (3)"] * 3
+
+    def test_a_long_name_is_cut_but_its_bar_stays(self):
+        name = again_name("x" * MAX_NAME, 3, ("x" * (MAX_NAME - 18) + ", again from bar 3",))
+        assert len(name) <= MAX_NAME
+        assert name.endswith("x, again from bar 3 (2)")
 
 
 class TestTrash:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pygame
 
 from studio.live.deskview import ChooseInput, ChooseOutput, ChooseSound, Command, DeskView
+from studio.live.planner import ModelState
 from studio.ui.controls import Option, Panel
 from studio.ui.displays import LevelMeter
 from studio.ui.overlays import Dropdown
@@ -162,7 +163,7 @@ def figures(view: DeskView, has_new_underruns: bool) -> tuple[Figure, ...]:
     isr = counts.isr
     lateness = meters.lateness if meters.port_lateness is None else meters.port_lateness
     late = lateness.p99_ms
-    has_plans = counts.plan_steps > 0
+    has_plans = counts.plan_steps > 0 and view.model.state is not ModelState.CLOSED
     return (
         Figure("In time", f"{isr * 100:.1f} %" if has_plans else NOTHING, has_plans and isr < LEAST_ISR),
         Figure("Plan", f"{meters.plan_latency.p50_ms:.0f} ms" if meters.plan_latency.count else NOTHING),

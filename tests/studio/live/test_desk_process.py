@@ -80,6 +80,7 @@ def test_a_desk_that_dies_is_noticed_and_starts_again_as_it_was_set(tmp_path):
         assert desk.pid is None
         notice = desk.view().notices[-1]
         assert "stopped" in notice.sentence
+        assert "by itself" in notice.hint
         desk.do(SetMetronome(is_on=True))
         desk.restart()
         wait_until(lambda: desk.view().is_metronome_on and desk.view().feel.swing == 0.5, "it is set again")

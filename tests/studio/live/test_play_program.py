@@ -74,6 +74,7 @@ def test_a_file_is_played_answered_and_recorded(tune: Path, tmp_path: Path) -> N
         planner=InlinePlanner(BeatPlanner()),
     )
     assert report["stopped_by"] == "file"
+    assert 0.0 < report["isr"] <= 1.0
     assert (report["player_notes"], report["hanging_notes"], report["scheduled_in_past"]) == (8, 0, 0)
     assert report["input"] == str(tune)
     outputs = report["outputs"]
@@ -105,6 +106,7 @@ def test_a_keyboard_is_found_and_what_it_holds_at_the_end_is_released(tmp_path: 
     assert isinstance(outputs, dict)
     kinds = [sound.kind for sound in load_take(Path(outputs["take"])).sounds if sound.voice == "player"]
     assert sorted(kinds) == ["off", "off", "on", "on"]
+    assert report["isr"] is None, "no model was asked"
 
 
 def test_virtual_ports_are_made_and_an_empty_take_is_not_kept(tmp_path: Path) -> None:

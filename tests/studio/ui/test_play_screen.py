@@ -332,6 +332,17 @@ def test_activity_lights_go_out(ui, screen):
     assert not screen.find("midi-in").is_active
 
 
+def test_with_rules_no_plan_is_late():
+    view = busy_view(13.0)
+    counts = replace(view.snapshot.counts, planned_steps=0)
+    rules = replace(
+        view, snapshot=replace(view.snapshot, counts=counts), model=ModelHealth(ModelState.CLOSED)
+    )
+    in_time = next(f for f in figures(rules, has_new_underruns=False) if f.label == "In time")
+    assert not in_time.is_trouble
+    assert "%" not in in_time.value
+
+
 def test_trouble_shows_only_when_there_is_any():
     view = busy_view(13.0)
     assert not any(figure.is_trouble for figure in figures(view, has_new_underruns=False))
