@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from midi.errors import UserError
 from midi.events import N_INSTRUMENTS
+from models.sequence.plan import Steering
 from studio import jsonfile, settings
 from studio.live.messages import Mode
 from studio.live.transport import MAX_BPM, MIN_BPM
@@ -41,13 +42,14 @@ Instrument = Annotated[int, Field(ge=0, lt=N_INSTRUMENTS)]
 class SteeringDefaults(jsonfile.Kept):
     """How the partner is asked to play at the start; fields and ranges of ``Steering``."""
 
-    temperature: float = Field(0.9, ge=0.2, le=2.0)
-    top_p: float = Field(0.95, ge=0.05, le=1.0)
-    density: float = Field(0.0, ge=-2.0, le=2.0)
-    low_pitch: Pitch = 28
-    high_pitch: Pitch = 88
-    instruments: Annotated[tuple[Instrument, ...], Field(min_length=1)] = (0,)
-    hears_human: bool = True
+    temperature: float = Field(Steering.temperature, ge=0.2, le=2.0)
+    top_p: float = Field(Steering.top_p, ge=0.05, le=1.0)
+    follow: float = Field(Steering.follow, ge=0.0, le=3.0)
+    density: float = Field(Steering.density, ge=-2.0, le=2.0)
+    low_pitch: Pitch = Steering.low_pitch
+    high_pitch: Pitch = Steering.high_pitch
+    instruments: Annotated[tuple[Instrument, ...], Field(min_length=1)] = Steering.instruments
+    hears_human: bool = Steering.hears_human
 
 
 class FeelDefaults(jsonfile.Kept):

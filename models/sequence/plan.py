@@ -25,17 +25,17 @@ class Steering:
             is read twice.
         density: Added to the log-odds of playing soon rather than later, −2–2; 0 is the model's own.
         low_pitch: Lowest pitch of the partner, 0–127 (drums are exempt).
-        high_pitch: Highest pitch of the partner, 0–127.
+        high_pitch: Highest pitch of the partner, 0–127; 99 in 100 notes of arrangers lie below the default.
         instruments: Instrument classes the partner may use; each is a part.
         hears_human: False cuts the partner's hearing: human rows are left out of its context.
     """
 
     temperature: float = 0.9
     top_p: float = 0.95
-    follow: float = 1.0
+    follow: float = 1.2
     density: float = 0.0
     low_pitch: int = 28
-    high_pitch: int = 88
+    high_pitch: int = 76
     instruments: tuple[int, ...] = (0,)
     hears_human: bool = True
 

@@ -152,8 +152,9 @@ def test_loudness_forgets():
 def test_register_moves_both_bounds_of_what_is_asked():
     _, asked, conductor = perform((Steer(2.0, "register", -12.4),))
     bounds = [(r.steering.low_pitch, r.steering.high_pitch) for r in asked]
-    assert bounds[0] == (28, 88)
-    assert bounds[-1] == (16, 76)
+    usual = Steering()
+    assert bounds[0] == (usual.low_pitch, usual.high_pitch)
+    assert bounds[-1] == (usual.low_pitch - 12, usual.high_pitch - 12)
     seen = conductor.snapshot(4.0)
     assert seen.feel.register == -12
     assert (seen.steering.low_pitch, seen.steering.high_pitch) == (28, 88)
