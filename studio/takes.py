@@ -194,6 +194,29 @@ class Library:
             out = _free(out / f"{file_name(info.name)}.{kind.lstrip('.')}")
         return out, render(info.path, out, progress, title=info.name)
 
+    def verify(self, take: str, progress: Progress | None = None) -> dict[str, Any]:
+        """Make a take's sound anew and compare it, bit for bit, with sound files beside it and the last time.
+
+        Returns:
+            ``sha256 seconds matches last_time``: a boolean for each file by its name; ``last_time`` is None
+            when this is the first time, and what is compared with from now on.
+
+        Raises:
+            UserError: There is no such take, it can't be read, or its file of words can't be written.
+        """
+        from studio.render import render_again  # noqa: PLC0415 - loads the synth
+
+        info = self.find(take)
+        again = render_again(info.path, progress)
+        words, _ = jsonfile.read(info.path.with_suffix(".json"), TakeWords)
+        before = words.sound_sha256
+        if before != again.sha256:
+            self._said(info.id, lambda kept: setattr(kept, "sound_sha256", again.sha256))
+        return {
+            "sha256": again.sha256, "seconds": again.seconds, "matches": dict(again.matches),
+            "last_time": before == again.sha256 if before else None,
+        }  # fmt: skip
+
     def thumbnail(self, take: str, width_px: int = 160, height_px: int = 40) -> Any:
         """A mini piano roll, RGBA [height, width, 4] of bytes on clear ground; kept as PNG in the cache.
 

@@ -248,21 +248,19 @@ def thumbnail(
 
 @app.command(name="verify")
 def verify(take: str, /, *, folder: Path | None = None, common: Common = USUAL) -> Report:
-    """Make a take's sound anew and compare it, bit for bit, with the sound files beside it.
+    """Make a take's sound anew and compare it, bit for bit, with sound files beside it and the last time.
 
     Args:
         take: Its id, name or path.
         folder: Folder of the takes; the user's by default.
         common: Options of every command.
     """
-    from studio.render import render_again  # noqa: PLC0415
-
     with _library(folder) as library, progress(common) as advance:
-        again = render_again(library.find(take).path, advance)
-    lines = [f"{name} {'is the same sound' if same else 'differs'}" for name, same in again.matches]
-    data = {"sha256": again.sha256, "seconds": again.seconds, "matches": dict(again.matches)}
-    is_same = all(same for _, same in again.matches)
-    return Report(data, [f"sha256 {again.sha256}", *lines], 0 if is_same else 1)
+        data = library.verify(take, advance)
+    found = {**data["matches"], "the last time": data["last_time"]}
+    lines = [f"{name}: {'the same sound' if same else 'another sound'}" for name, same in found.items()
+             if same is not None]  # fmt: skip
+    return Report(data, [f"sha256 {data['sha256']}", *lines], 1 if False in found.values() else 0)
 
 
 @app.command(name="try-again")

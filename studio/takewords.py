@@ -23,11 +23,13 @@ class TakeWords(jsonfile.Kept):
         name: What it is called; empty for its folder's name.
         tags: Words to find it by, without doubles.
         is_starred: Whether it is a favorite.
+        sound_sha256: Digest of its sound as it was when it was verified last; empty before.
     """
 
     name: str = Field("", max_length=MAX_NAME)
     tags: tuple[str, ...] = ()
     is_starred: bool = False
+    sound_sha256: str = Field("", max_length=64)
 
 
 def spoken_name(text: str) -> str:

@@ -100,10 +100,16 @@ def test_export_thumbnail_and_verify(ask, tmp_path, monkeypatch, one):
         assert (image.size, image.mode) == ((64, 32), "RGBA")
     assert ask("takes", "export", "one", "--out", str(one.with_suffix(".wav")))[0] == 0
     code, said = ask("takes", "verify", "one")
-    assert (code, said["matches"]) == (0, {"take.wav": True})
+    assert (code, said["matches"], said["last_time"]) == (0, {"take.wav": True}, None)
     soundfile.write(one.with_suffix(".wav"), np.zeros((100, 2)), 48_000)
     code, said = ask("takes", "verify", "one")
-    assert (code, said["matches"]) == (1, {"take.wav": False})
+    assert (code, said["matches"], said["last_time"]) == (1, {"take.wav": False}, True)
+    one.with_suffix(".wav").unlink()
+    words = json.loads(one.with_suffix(".json").read_text()) | {"sound_sha256": "00"}
+    one.with_suffix(".json").write_text(json.dumps(words))
+    code, said = ask("takes", "verify", "one")
+    assert (code, said["matches"], said["last_time"]) == (1, {}, False)
+    assert ask("takes", "verify", "one")[1]["last_time"] is True
 
 
 def test_takes_of_another_folder(ask, tmp_path):

@@ -12,7 +12,7 @@ from studio.ui.screens.takes_detail import TakesDetail
 from studio.ui.screens.takes_shelf import TakesShelf
 from studio.ui.screens.takes_side import TakesSide
 from studio.ui.theme import EDGE, GROUND, INK_SOFT, PANEL, PARTNER, PLAYER, mixed
-from studio.ui.widget import Key, Ui, Widget
+from studio.ui.widget import Action, Key, Ui, Widget
 
 
 def build(ui: Ui, services: Services | None = None) -> TakesScreen:
@@ -39,7 +39,7 @@ class TakesScreen(Widget):
         self.detail = self.add(TakesDetail(ui, self.shelf, services))
         self.side = self.add(TakesSide(ui, self.shelf, self.detail.toggle_playing))
         self.blank = self.add(Panel(ui, "takes.blank"))
-        self.nothing = self.add(NoTakes(ui))
+        self.nothing = self.add(NoTakes(ui, self.side.open_trash))
         self.nothing.is_visible = self.blank.is_visible = False
 
     def arrange(self) -> None:
@@ -56,6 +56,8 @@ class TakesScreen(Widget):
         """Read what is due, then have both sides follow."""
         self.shelf.look()
         is_empty, has_choice = not self.shelf.takes, self.shelf.current is not None
+        if is_empty and not self.nothing.is_visible:
+            self.nothing.trash.is_visible = bool(self.shelf.trashed())
         self._show(self.nothing, is_empty)
         self._show(self.side, not is_empty)
         self._show(self.detail, has_choice)
@@ -93,10 +95,19 @@ DRAWN = (
 
 
 class NoTakes(Panel):
-    """What is seen before anything was played."""
+    """What is seen before anything was played.
 
-    def __init__(self, ui: Ui) -> None:
+    Args:
+        ui: The program around it.
+        open_trash: Shows what was deleted; offered when there is anything.
+    """
+
+    def __init__(self, ui: Ui, open_trash: Action) -> None:
         super().__init__(ui, "takes.none", color=GROUND)
+        self.trash = self.add(
+            Button(ui, "takes.none.trash", "Look into the trash", open_trash, icon="trash", is_bare=True)
+        )
+        self.trash.is_visible = False
         self.play = self.add(
             Button(
                 ui,
@@ -114,6 +125,10 @@ class NoTakes(Panel):
         width = self.play.width() + px(32)
         self.play.place(
             pygame.Rect(self.rect.centerx - width // 2, self.rect.centery + px(92), width, px(42))
+        )
+        width = self.trash.width() + px(16)
+        self.trash.place(
+            pygame.Rect(self.rect.centerx - width // 2, self.play.rect.bottom + px(12), width, px(32))
         )
 
     def draw(self, painter: Painter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pygame
 
@@ -22,7 +23,7 @@ from studio.ui.screens.takes_name import NameLine
 from studio.ui.screens.takes_roll import TakeRoll
 from studio.ui.screens.takes_shelf import TakesShelf
 from studio.ui.screens.takes_tags import TagRow
-from studio.ui.screens.takes_words import detail_words, length_words
+from studio.ui.screens.takes_words import detail_words, length_words, verified_words
 from studio.ui.theme import ALARM, EDGE, INK, INK_FAINT, INK_SOFT, PANEL, PARTNER, PLAYER, RAISED, mixed
 from studio.ui.widget import Key, Ui
 
@@ -91,7 +92,12 @@ class TakesDetail(Panel):
         )
         self.export = self.add(
             IconButton(
-                ui, "takes.export", "export", self._open_exports, tooltip="Export (Ctrl+E)", is_bare=False
+                ui,
+                "takes.export",
+                "export",
+                self._open_exports,
+                tooltip="Export and verify (Ctrl+E)",
+                is_bare=False,
             )
         )
         self.trash = self.add(
@@ -257,6 +263,7 @@ class TakesDetail(Panel):
             MenuItem(words, lambda kind=kind: self._export(kind), icon, detail)  # type: ignore[misc]
             for kind, words, detail, icon in EXPORTS
         ]
+        items.append(MenuItem("Verify", self._verify, "check", "made anew, compared bit for bit"))
         # As wide as this it ends where the buttons end.
         width = self.ui.theme.px(MENU_PX)
         at = pygame.Rect(self.trash.rect.right - width, self.export.rect.top, width, self.export.rect.height)
@@ -276,6 +283,14 @@ class TakesDetail(Panel):
     def _exported(self, result: dict[str, str]) -> None:
         out = Path(result["out"])
         self.ui.toast(f"{out.name} is written.", f"It is in {out.parent}.")
+
+    def _verify(self) -> None:
+        if self._shown is not None:
+            self.watch.start("Verifying", ["takes", "verify", self._shown.id], self._verified)
+
+    def _verified(self, result: dict[str, Any]) -> None:
+        sentence, hint, is_fault = verified_words(result)
+        self.ui.toast(sentence, hint, is_fault=is_fault)
 
     def _try_again(self) -> None:
         if self._shown is None:

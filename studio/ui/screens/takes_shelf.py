@@ -204,6 +204,17 @@ class TakesShelf:
         if self._try(f"deleting “{take.name}”", away, back):
             self._ui.toast(f"“{take.name}” is in the trash.", "Ctrl+Z brings it back.")
 
+    def trashed(self) -> list[Trashed]:
+        """What is in the trash, newest first."""
+        return self._library.trashed()
+
+    def bring_back(self, trashed: Trashed) -> None:
+        """Bring a take back from the trash and show it."""
+        found: list[TakeInfo] = []
+        if self._attempt(lambda: found.append(self._library.restore(trashed.key))):
+            self.reveal(found[0].id)
+            self._ui.toast(f"“{found[0].name}” is back.")
+
     def _try(self, what: str, do: Callable[[], object], undo: Callable[[], object]) -> bool:
         if not self._attempt(do):
             return False

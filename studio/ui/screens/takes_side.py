@@ -13,6 +13,7 @@ from studio.ui.lists import ListView, RowState
 from studio.ui.overlays import Dropdown
 from studio.ui.paint import Painter
 from studio.ui.screens.takes_shelf import TakesShelf
+from studio.ui.screens.takes_trash import TrashDialog
 from studio.ui.screens.takes_words import ALL_TAGS, SORTS, count_words, length_words, line_words
 from studio.ui.theme import ALARM, GROUND, INK, INK_FAINT, INK_SOFT, PANEL, PARTNER, RAISED, mixed
 from studio.ui.widget import Action, Ui
@@ -51,6 +52,11 @@ class TakesSide(Panel):
             ListView(ui, "takes.list", self._draw_row, row_px=ROW_PX, on_select=self._select,
                      on_open=lambda _: open_take())
         )  # fmt: skip
+        self.trash = self.add(
+            IconButton(
+                ui, "takes.side.trash", "trash", self.open_trash, tooltip="Trash: deleted takes, and back"
+            )
+        )
         self._version = -1
 
     def arrange(self) -> None:
@@ -65,12 +71,21 @@ class TakesSide(Panel):
         half = (row.width - px(8)) // 2
         self.tag.place(pygame.Rect(row.left, row.top, half, row.height))
         self.sort.place(pygame.Rect(row.right - half, row.top, half, row.height))
+        bin_px = px(30)
+        self.trash.place(
+            pygame.Rect(box.right - bin_px, self.rect.bottom - px(FOOT_PX) + px(4), bin_px, bin_px)
+        )
         top = self.rect.top + px(HEAD_PX)
         self.list.place(
             pygame.Rect(
                 self.rect.left + px(8), top, self.rect.width - px(12), self.rect.bottom - px(FOOT_PX) - top
             )
         )
+
+    def open_trash(self) -> None:
+        """Show what was deleted."""
+        shelf = self.shelf
+        self.ui.popup(TrashDialog(self.ui, shelf.trashed(), shelf.now(), shelf.bring_back))
 
     def follow(self) -> None:
         """Show what the shelf shows now."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from studio.takes import TakeInfo
 
@@ -133,6 +134,25 @@ def detail_words(take: TakeInfo, now: datetime) -> str:
     if take.from_bar:
         words.append(f"tried again from bar {take.from_bar}")
     return "   ·   ".join(words)
+
+
+def verified_words(result: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """Sentence, hint and whether it is a fault: what came of making a take's sound anew."""
+    matches, last_time = result["matches"], result["last_time"]
+    differing = [name for name, is_same in matches.items() if not is_same]
+    if differing:
+        hint = "It was changed, or made by another version of Antiphon."
+        return f"{', '.join(differing)} is another sound than the take's.", hint, True
+    if last_time is False:
+        return (
+            "The take sounds different from the last time.",
+            "Antiphon's own sounds have changed since.",
+            True,
+        )
+    if matches or last_time:
+        same = ", ".join(matches) or "the last time"
+        return "The sound is the same, bit for bit.", f"Made anew and compared with {same}.", False
+    return "The sound was made anew and remembered.", "The next time it is compared, bit for bit.", False
 
 
 def neighbor(ids: Sequence[str], gone: str) -> str:

@@ -297,3 +297,74 @@ def test_parts_of_a_take_do_not_overlap(width: int, height: int, scale: int) -> 
     assert all(part.collidelist(parts[:at]) == -1 for at, part in enumerate(parts))
     assert lay.again.bottom <= height
     assert lay.roll.height > 150 * scale
+
+
+@pytest.mark.parametrize(
+    ("matches", "last_time", "word", "is_fault"),
+    [
+        ({"take.wav": True}, None, "bit for bit", False), ({}, True, "bit for bit", False),
+        ({}, None, "remembered", False), ({"take.wav": False}, True, "another sound", True),
+        ({}, False, "different", True),
+    ],
+)  # fmt: skip
+def test_a_take_is_verified_from_the_export_menu(
+    scene: Scene, matches: dict[str, bool], last_time: bool | None, word: str, is_fault: bool
+) -> None:
+    scene.pilot.press("e", control=True)
+    scene.pilot.press("up")
+    scene.pilot.press("return")
+    assert scene.jobs.last == ("takes", "verify", scene.take.id)
+    scene.jobs.end({"sha256": "00", "seconds": 1.0, "matches": matches, "last_time": last_time})
+    scene.pilot.frame()
+    toast = scene.pilot.app.toasts.shown[-1]
+    assert word in toast.sentence
+    assert toast.is_fault is is_fault
+
+
+def test_the_trash_is_opened_and_a_take_brought_back(scene: Scene) -> None:
+    first, second = scene.screen.shelf.shown[:2]
+    for _ in range(2):
+        scene.pilot.press("delete")
+        scene.settle()
+    scene.pilot.click("takes.side.trash")
+    dialog = scene.pilot.app.popups[-1]
+    assert [each.name for each in dialog.trashed] == [second.name, first.name]
+    scene.pilot.frame()
+    scene.pilot.press("down")
+    scene.pilot.click("takes.trashed-confirm")
+    scene.settle()
+    assert not scene.pilot.app.popups
+    assert scene.take.name == first.name
+    assert second.name not in scene.names()
+    assert any("is back" in words for words in scene.toasts())
+
+
+def test_an_empty_trash_says_so_and_closes(scene: Scene) -> None:
+    scene.pilot.click("takes.side.trash")
+    scene.pilot.frame()
+    assert not scene.pilot.app.popups[-1].confirm.is_visible
+    scene.pilot.press("escape")
+    assert not scene.pilot.app.popups
+
+
+def test_a_take_that_cannot_be_brought_back_is_a_sentence(scene: Scene) -> None:
+    scene.pilot.press("delete")
+    scene.settle()
+    scene.pilot.click("takes.side.trash")
+    gone = scene.pilot.app.popups[-1].trashed[0]
+    scene.services.library.empty_trash()
+    scene.pilot.press("return")
+    assert scene.pilot.app.toasts.shown[-1].is_fault
+    assert gone.key in scene.toasts()[-1]
+
+
+def test_when_every_take_is_deleted_the_trash_is_still_there(scene: Scene) -> None:
+    assert not scene.screen.nothing.trash.is_visible
+    while scene.screen.shelf.takes:
+        scene.pilot.press("delete")
+        scene.settle()
+    scene.pilot.click("takes.none.trash")
+    scene.pilot.frame()
+    scene.pilot.press("return")
+    scene.settle()
+    assert len(scene.names()) == 1
