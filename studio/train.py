@@ -193,9 +193,9 @@ def picture_lines(data: dict[str, Any]) -> list[str]:
     ]
     if "swd" in data:
         found.append(
-            f"Sliced Wasserstein distance to {data['held_out']} held-out pictures: {data['swd']['mean']:.3f} "
-            f"(real pictures {data['swd_real']['mean']:.3f}); nearest-neighbor ratio "
-            f"{data['nearest_ratio']:.2f}. Look at the samples: no figure says whether they are good."
+            f"Sliced Wasserstein distance to {data['reference']} real pictures: {data['swd']:.3f} (real ones "
+            f"among themselves {data['real']['swd']:.3f}); nearest-neighbor ratio {_ratio(data)}. "
+            "Look at the samples: no figure says whether they are good."
         )
     found += ["", f"{corpus['used']} of {corpus['found']} pictures used, {corpus['held_out']} held out."]
     if corpus["enlarged"]:
@@ -203,6 +203,11 @@ def picture_lines(data: dict[str, Any]) -> list[str]:
     for what, count in Counter(corpus["changed"].values()).most_common(MAX_NAMED):
         found.append(f"{count} read with a change: {what}.")
     return [*found, *_file_lines(corpus, ("refused", "duplicates"))]
+
+
+def _ratio(data: dict[str, Any]) -> str:
+    ratio = data["nearest_ratio"]
+    return "unknown" if ratio is None else f"{ratio:.2f}, near-copies: {data['run']}/nearest.png"
 
 
 def health_lines(corpus: dict[str, Any]) -> list[str]:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+TITLES = {
+    "swd": "sliced Wasserstein distance, less is better",
+    "fd": "Fréchet distance, less is better",
+    "kd": "kernel distance, less is better",
+    "precision": "precision",
+    "recall": "recall",
+    "nearest_ratio": "nearest-neighbor ratio",
+    "path_evenness": "unevenness of walks in w, less is better",
+    "path_evenness_z": "unevenness of walks in z",
+}
+"""What the figures are called, by their keys."""
 
 
 def picture_card(
-    fields: Mapping[str, Any], corpus: Mapping[str, Any], fitted: Mapping[str, Any], parameters: int
+    fields: Mapping[str, Any],
+    corpus: Mapping[str, Any],
+    fitted: Mapping[str, Any],
+    parameters: int,
+    credited: Sequence[str] = (),
 ) -> str:
     """Card of a picture generator as Markdown.
 
@@ -16,6 +32,7 @@ def picture_card(
         corpus: Health report of the pictures.
         fitted: How the training ended, and ``step_chosen``.
         parameters: Number of the generator's weights.
+        credited: A line of credit for each picture that asks for one.
     """
     shape = fields["config"]["generator"]
     side = shape["resolution"]
@@ -57,6 +74,7 @@ def picture_card(
         "",
         f"Weights: {fields['licence']}. Data as listed above.",
         "",
+        *_credits(credited),
     ]
     return "\n".join(lines)
 
@@ -65,23 +83,40 @@ def _source(entry: Mapping[str, str]) -> str:
     return f"- {entry['name']} ({entry['licence']}){': ' + entry['source'] if entry.get('source') else ''}"
 
 
+def _credits(credited: Sequence[str]) -> list[str]:
+    """Every line once, with how often it stands for a picture."""
+    if not credited:
+        return []
+    lines = [f"- {line}" for line in sorted(set(credited), key=str.casefold)]
+    changed = "The pictures were cut to squares, resized and learned from; none is in this bundle."
+    return ["## Credits", "", f"{len(credited)} pictures. {changed}", "", *lines, ""]
+
+
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
     if "swd" not in metrics:
-        return ["Not measured: too few pictures were held out.", ""]
-    levels = list(metrics["swd"])
+        return ["Not measured: too few pictures.", ""]
+    kind = "held-out" if metrics["reference"] == metrics["held_out"] else "real"
+    levels = ", ".join(f"{name} {value:.3f}" for name, value in metrics["swd_levels"].items())
     return [
-        f"Sliced Wasserstein distance of {metrics['pictures']} pictures, truncation 1, to "
-        f"{metrics['held_out']} held-out ones, by level",
-        "of a Laplacian pyramid in deviations of the real pictures (`shape`: whole pictures at 8 pixels).",
+        f"{metrics['count']} pictures, truncation {metrics['psi']:g}, against {metrics['reference']} {kind} "
+        "ones, with 95 % intervals.",
         "",
-        "| | " + " | ".join(levels) + " |",
-        "|---|" + "--:|" * len(levels),
-        *(
-            f"| {title} | " + " | ".join(f"{metrics[key][level]:.3f}" for level in levels) + " |"
-            for title, key in (("this model", "swd"), ("real training pictures", "swd_real"))
-        ),
+        "| | this model | interval | real pictures |",
+        "|---|--:|--:|--:|",
+        *(_row(title, key, metrics) for key, title in TITLES.items() if metrics.get(key) is not None),
         "",
-        f"Nearest-neighbor ratio {metrics['nearest_ratio']:.2f}: the median distance of a made picture to",
-        "the nearest training picture, over that of a real held-out one. Far below 1 would be copying.",
+        "Sliced Wasserstein distance by level of a Laplacian pyramid, in deviations of the real pictures",
+        f"(`shape`: whole pictures at 8 pixels): {levels}.",
+        f"Fréchet and kernel distance, precision and recall: in `{metrics['features']}` features, which no",
+        "training here uses; they are no FID. The nearest-neighbor ratio is the median distance of",
+        "a made picture to the nearest training picture over that of a real held-out one: far below 1 would",
+        "be copying. Unevenness is the coefficient of variation of what equal steps along a walk change.",
         "",
     ]
+
+
+def _row(title: str, key: str, metrics: Mapping[str, Any]) -> str:
+    low, high = metrics.get("intervals", {}).get(key, (None, None))
+    interval = "" if low is None else f"{low:.3f} to {high:.3f}"
+    real = metrics["real"].get(key)
+    return f"| {title} | {metrics[key]:.3f} | {interval} | {'' if real is None else f'{real:.3f}'} |"

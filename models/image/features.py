@@ -141,11 +141,25 @@ def load_features(path: Path | None = None) -> Features | None:
     path = path or find_weights()
     if path is None:
         return None
-    if sha256(path) != SHA256:
-        raise UserError(f"The feature weights in {path} are not the published ones.", features_package_hint())
-    # The published file is a pickle. Its bytes were just compared with a known hash, and it is read by the
-    # loader that builds nothing but tensors.
-    weights = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251
+    weights = read_published(path, SHA256, features_package_hint())
     network = Features()
     network.load_state_dict({k: v for k, v in weights.items() if k in network.state_dict()})
     return network.eval()
+
+
+def read_published(path: Path, expected: str, hint: str) -> dict[str, Tensor]:
+    """The tensors of a published weight file that is no safetensors file.
+
+    Args:
+        path: The file.
+        expected: Its SHA-256, hexadecimal; a file of another is not opened.
+        hint: Where to get the right one.
+
+    Raises:
+        UserError: It is another file.
+    """
+    if sha256(path) != expected:
+        raise UserError(f"The feature weights in {path} are not the published ones.", hint)
+    # The published file is a pickle. Its bytes were just compared with a known hash, and it is read by the
+    # loader that builds nothing but tensors.
+    return dict(torch.load(path, map_location="cpu", weights_only=True))  # noqa: TID251

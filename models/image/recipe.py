@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,11 +19,12 @@ from models.image.card import picture_card
 from models.image.decode import IntakeConfig
 from models.image.discriminator import CriticConfig, critic_config
 from models.image.generator import Generator, GeneratorConfig, preset
+from models.image.judge import load_judge
 from models.image.losses import LossName
-from models.image.metrics import nearest_ratio, sliced_wasserstein
+from models.image.measure import MADE, MeasureConfig, measure
 from models.image.pictures import PictureSet, build_pictures
 from models.image.player import ARCHITECTURE, CRITIC, Pictures, load_generator
-from models.image.sheet import contact
+from models.image.sheet import contact, write_image
 from models.image.task import SNAPSHOTS, PictureTask, PictureTaskConfig, growth_plan
 from models.registry import find
 from models.training.checkpoint import read_tensors, read_weights
@@ -34,8 +35,11 @@ from models.training.runs import DONE, claim, next_bundle_folder, write_settings
 CORPUS = "corpus"
 SHEET_COLUMNS, SHEET_ROWS = 8, 6
 SHEET_PSI = 0.8
-MEASURED = 512
+MEASURED = MADE
 """Pictures made for the figures of a bundle."""
+
+NEAREST = "nearest.png"
+"""Sheet in a run's folder: made pictures, each beside the nearest one learned from."""
 
 Advance = Callable[[str, int, int], None]
 """Told what is being done, how many steps are done, and how many there are."""
@@ -65,6 +69,7 @@ class PictureRun:
         gamma: Weight of the gradient penalty at full resolution.
         frozen_px: Blocks of a parent up to this side, and its mapping, stay as they are; 0 none.
         data: What the bundle says of its data: dictionaries of name, licence and source.
+        credits: Line that credits a picture, by its name in the folder; the card lists those used.
         licence: Licence of the weights.
     """
 
@@ -87,6 +92,7 @@ class PictureRun:
     gamma: float = 0.2
     frozen_px: int = 8
     data: tuple[dict[str, str], ...] = ()
+    credits: Mapping[str, str] = field(default_factory=dict)
     licence: str = "LicenseRef-unstated"
 
 
@@ -136,7 +142,7 @@ def train_pictures(run: PictureRun, report: Callable[[Progress], None], advance:
     fitted = fit(task, loop if run.pick is None else _finished(loop), resume=True, report=report)
     step = _choose(task, fitted, snapshot)
     generator = task.generator.cpu().eval()
-    figures = {} if fitted.interrupted else measure(generator, pictures, advance)
+    figures = {} if fitted.interrupted else measured(run, generator, pictures, advance)
     critic = {k: t for k, t in task.critic.state_dict().items() if run.judge == "pixel"}
     return PictureResult(fitted, pictures, config, figures, generator, critic, step)
 
@@ -245,24 +251,12 @@ def _choose(task: PictureTask, fitted: FitResult, snapshot: Path | None) -> int:
     return int(snapshot.stem)
 
 
-def measure(generator: Generator, pictures: PictureSet, advance: Advance) -> dict[str, Any]:
-    """Sliced Wasserstein distance to held-out pictures beside that of real ones, and nearness to copies."""
-    player = Pictures(generator)
-    side = pictures.config.resolution
-    made = np.empty((MEASURED, side, side, 3), np.uint8)
-    factor = side // player.resolution  # weights may be those of a lower stage
-    for i in range(MEASURED):
-        advance("Measuring", i, MEASURED)
-        made[i] = player.generate([i], psi=1.0)[0].repeat(factor, 0).repeat(factor, 1)
-    advance("Measuring", MEASURED, MEASURED)
-    train = pictures.images[pictures.train]
-    held_out = pictures.images[pictures.held_out]
-    figures: dict[str, Any] = {"pictures": MEASURED, "held_out": len(held_out)}
-    if len(held_out) >= 2:
-        figures["swd"] = sliced_wasserstein(made, held_out)
-        figures["swd_real"] = sliced_wasserstein(train[: len(made)], held_out)
-        figures["nearest_ratio"] = nearest_ratio(made, train, held_out).ratio
-    return figures
+def measured(run: PictureRun, generator: Generator, pictures: PictureSet, advance: Advance) -> dict[str, Any]:
+    """The figures of the chosen weights; a sheet of near-copies goes into the run's folder."""
+    found = measure(Pictures(generator), pictures, load_judge(), MeasureConfig(MEASURED), advance)
+    if found.sheet is not None:
+        write_image(run.run_dir / NEAREST, found.sheet)
+    return found.figures
 
 
 def write_picture_bundle(run: PictureRun, result: PictureResult, folder: Path) -> Bundle:
@@ -274,7 +268,10 @@ def write_picture_bundle(run: PictureRun, result: PictureResult, folder: Path) -
         folder: Folder of the bundle; its name is the version.
     """
     report = result.pictures.report
-    config = {"generator": result.task.generator.to_dict(), "critic": result.task.critic.to_dict()}
+    config = {
+        "generator": result.task.generator.to_dict(), "critic": result.task.critic.to_dict(),
+        "intake": asdict(result.pictures.config),
+    }  # fmt: skip
     fields = {
         "name": run.name,
         "version": folder.name,
@@ -290,7 +287,9 @@ def write_picture_bundle(run: PictureRun, result: PictureResult, folder: Path) -
     }
     tensors = result.generator.state_dict() | {CRITIC + key: t for key, t in result.critic.items()}
     count = sum(p.numel() for p in result.generator.parameters())
-    card = picture_card(fields, asdict(report), asdict(result.fitted) | {"step_chosen": result.step}, count)
+    credited = [run.credits[name] for name in result.pictures.names if name in run.credits]
+    fitted = asdict(result.fitted) | {"step_chosen": result.step}
+    card = picture_card(fields, asdict(report), fitted, count, credited)
     return write_bundle(folder, fields, tensors, card, is_half=True, sheet_png=_sheet(result.generator))
 
 

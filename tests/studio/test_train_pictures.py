@@ -7,13 +7,16 @@ import pytest
 
 import models
 from midi.errors import UserError
-from models.image import recipe
+from models.image import measure, recipe
 from models.image.discriminator import CriticConfig
 from models.image.generator import GeneratorConfig
 from models.image.task import PictureTaskConfig
 from studio.cli import run
 from studio.train import TrainPicturesOptions, train_pictures
+from tests.models.image.conftest import one_thread  # noqa: F401
 from tests.models.image.drawings import write_discs
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TINY = GeneratorConfig(16, (8, 8, 8), z_size=8, w_size=8)
 
@@ -23,7 +26,10 @@ def tiny(monkeypatch):
     monkeypatch.setattr(recipe, "preset", lambda _name, _size: TINY)
     monkeypatch.setattr(recipe, "critic_config", lambda size, *_: CriticConfig(size, (8, 8, 8), hidden=8))
     monkeypatch.setattr(recipe, "PictureTaskConfig", partial(PictureTaskConfig, count=8, samples=8))
-    monkeypatch.setattr(recipe, "MEASURED", 4)
+    monkeypatch.setattr(recipe, "MEASURED", 8)
+    monkeypatch.setattr(measure, "WALKS", 1)
+    monkeypatch.setattr(measure, "PATCH_ROUNDS", 2)
+    monkeypatch.setattr(measure, "FEATURE_ROUNDS", 2)
 
 
 @pytest.fixture
@@ -44,12 +50,12 @@ class TestTrainPictures:
         options = TrainPicturesOptions(folder, "mine", steps=1, size=16, device="cpu")
         data = train_pictures(options, lambda *step: told.append(step))
         assert (data["name"], data["version"]) == ("mine", "1.0.0")
-        assert data["swd"]["mean"] > data["swd_real"]["mean"]
+        assert data["swd"] > data["real"]["swd"]
         assert data["corpus"]["used"] == 40
         assert list(data["corpus"]["refused"]) == ["letter.png"]
         assert data["corpus"]["duplicates"] == {"disc900.png": "disc003.png"}
         works = [what.partition(":")[0] for what, _, _ in told]
-        assert list(dict.fromkeys(works)) == ["Reading pictures", "Training", "Measuring"]
+        assert list(dict.fromkeys(works)) == ["Reading pictures", "Training", "Making pictures", "Comparing"]
         assert any("critic loss" in what for what, _, _ in told)
         assert models.load("mine", device="cpu").generate([1]).shape == (1, 16, 16, 3)
 

@@ -26,12 +26,12 @@ def pictures(size=16, seed=0, **more):
     return Pictures(generator(size, seed, **more), "garden", "1.0.0")
 
 
-def plant(folder, name="garden", size=16, seed=0, version="1.0.0", **more):
+def plant(folder, name="garden", size=16, seed=0, version="1.0.0", data_digest="0" * 64, **more):
     """A bundle of a random generator below a folder of bundles."""
     made = generator(size, seed, **more)
     fields = {
         "name": name, "version": version, "kinds": {"in": "latent", "out": "image"},
         "architecture": ARCHITECTURE, "config": {"generator": made.config.to_dict()},
-        "licence": "CC0-1.0", "data_digest": "0" * 64,
+        "licence": "CC0-1.0", "data_digest": data_digest,
     }  # fmt: skip
     return write_bundle(folder / name / version, fields, made.state_dict(), f"# {name}\n")

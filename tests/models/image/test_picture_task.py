@@ -9,7 +9,7 @@ import torch
 import models
 from midi.errors import UserError
 from models.bundle import read_bundle
-from models.image import recipe
+from models.image import measure, recipe
 from models.image.augment import AugmentConfig
 from models.image.decode import IntakeConfig
 from models.image.discriminator import CriticConfig
@@ -46,7 +46,10 @@ def small(monkeypatch):
     monkeypatch.setattr(recipe, "preset", lambda _name, size: recipe._resized(GENERATOR, size))
     monkeypatch.setattr(recipe, "critic_config", lambda size, *_: replace(CRITIC, resolution=size))
     monkeypatch.setattr(recipe, "PictureTaskConfig", partial(PictureTaskConfig, count=8, samples=8))
-    monkeypatch.setattr(recipe, "MEASURED", 4)
+    monkeypatch.setattr(recipe, "MEASURED", 8)
+    monkeypatch.setattr(measure, "WALKS", 1)
+    monkeypatch.setattr(measure, "PATCH_ROUNDS", 2)
+    monkeypatch.setattr(measure, "FEATURE_ROUNDS", 2)
 
 
 def loop_config(run_dir, steps=8, **changes):
