@@ -1,7 +1,7 @@
 """``make train-starters``: train every starter bundle again from the shared data, on any device.
 
 A run that is interrupted goes on when the command is given again. A new starter replaces the shipped
-one only when it does better on the same held-out music.
+one only when it does better on the same held-out music or pictures, or when a person picked its step.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -21,7 +21,7 @@ from midi.errors import UserError
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.sequence import recipe
-from studio import chorales
+from studio import chorales, picturestarters
 from studio.evaluate import EvalMusicOptions, eval_music
 from studio.terminal import Common, progress, show_fault
 from studio.train import report_to
@@ -48,36 +48,73 @@ class Budget:
         return factor * (self.gpu if pick_device(device) == "cuda" else self.cpu)
 
 
-BUDGETS = {"partner": Budget(cpu=115, gpu=6), "chorales": Budget(cpu=32, gpu=3)}
+BUDGETS = {
+    "partner": Budget(cpu=115, gpu=6),
+    "chorales": Budget(cpu=32, gpu=3),
+    "monsters": Budget(cpu=180, gpu=12),
+    "sunflowers": Budget(cpu=240, gpu=12),
+    "flowers": Budget(cpu=480, gpu=20),
+}
+"""Minutes of each starter, in the order of training."""
+
+StarterName = Literal["partner", "chorales", "monsters", "sunflowers", "flowers"]
 
 
 @app.default
 def train_starters(
     *,
-    only: Literal["partner", "chorales"] | None = None,
+    only: StarterName | Literal["pictures"] | None = None,
     data: Path = Path("../shared/data"),
     runs: Path = Path("runs/starters"),
     budget: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    pick: int | None = None,
 ) -> None:
     """Train the starter bundles.
 
     Args:
-        only: Just this one.
+        only: Just this one, or just those of pictures.
         data: Folder of the corpora.
         runs: Folder of checkpoints and logs.
         budget: Factor on every training's minutes.
         device: Where to train.
+        pick: Of a starter of pictures named by ``only``: ship the snapshot of this step, chosen by eye from
+            the run's sample sheets, whatever the figures say; nothing is trained.
+
+    Raises:
+        UserError: The data cannot be used, or there is no such snapshot.
     """
-    for name in ("partner", "chorales"):
-        if only in {None, name}:
-            minutes = BUDGETS[name].minutes(device, budget)
-            build = _partner if name == "partner" else _chorales
-            with progress(Common()) as bar:
-                candidate = build(
-                    data, runs / name, minutes, device, bar or (lambda _what, _done, _total: None)
-                )
-            sys.stdout.write(f"{name}: {_place(candidate)}\n")
+    if pick is not None and only not in picturestarters.STARTERS:
+        raise UserError(
+            "--pick is for one starter of pictures.", f"Add --only {' or '.join(picturestarters.STARTERS)}."
+        )
+    for name, minutes in BUDGETS.items():
+        is_picture = name in picturestarters.STARTERS
+        if only not in {None, name} and not (only == "pictures" and is_picture):
+            continue
+        with progress(Common()) as bar:
+            candidate = _build(
+                name, data, runs / name, minutes.minutes(device, budget), device,
+                bar or (lambda _what, _done, _total: None), pick,
+            )  # fmt: skip
+        sys.stdout.write(f"{name}: {_place(candidate, is_picked=pick is not None)}\n")
+        sys.stdout.flush()
+
+
+def _build(
+    name: str,
+    data: Path,
+    run_dir: Path,
+    minutes: float,
+    device: str,
+    advance: recipe.Advance,
+    pick: int | None,
+) -> Bundle:
+    """The candidate for a starter."""
+    if name not in picturestarters.STARTERS:
+        return (_partner if name == "partner" else _chorales)(data, run_dir, minutes, device, advance)
+    run = picturestarters.starter_run(name, data, run_dir, minutes, device, pick)
+    return picturestarters.train_starter(run, _fresh(run_dir / "bundle" / "1.0.0"), advance)
 
 
 def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: recipe.Advance) -> Bundle:
@@ -130,19 +167,39 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _place(candidate: Bundle) -> str:
-    """Ship a candidate that is better than what is shipped; one sentence of what was done."""
+def _place(candidate: Bundle, *, is_picked: bool = False) -> str:
+    """Ship a candidate that is better than what is shipped, or was picked; one sentence of what was done."""
     manifest = candidate.manifest
     shipped = assets.path(f"weights/{manifest.name}/{manifest.version}")
-    new, old = held_out_nll(candidate), _shipped_nll(shipped)
-    if old is not None and new >= old:
-        return f"{new:.4f} nats a note, the shipped one has {old:.4f} and stays."
+    is_better, said = _verdict(candidate, shipped)
+    if is_picked:
+        is_better, said = True, "picked by eye: now shipped."
+    if not is_better:
+        return said
     # The old one goes only when the new one lies whole beside it.
     arriving = _fresh(shipped.with_name(f".{shipped.name}.part"))
     shutil.copytree(candidate.path, arriving)
     _fresh(shipped)
     arriving.rename(shipped)
-    return f"{new:.4f} nats a note{'' if old is None else f' instead of {old:.4f}'}: now shipped."
+    return said
+
+
+def _verdict(candidate: Bundle, shipped: Path) -> tuple[bool, str]:
+    """Whether a candidate is better than what is shipped, and why, as one sentence."""
+    if candidate.manifest.kinds.out == "image":
+        return picturestarters.verdict(candidate.manifest.metrics, _shipped_metrics(shipped))
+    new, old = held_out_nll(candidate), _shipped_nll(shipped)
+    if old is not None and new >= old:
+        return False, f"{new:.4f} nats a note, the shipped one has {old:.4f} and stays."
+    return True, f"{new:.4f} nats a note{'' if old is None else f' instead of {old:.4f}'}: now shipped."
+
+
+def _shipped_metrics(folder: Path) -> dict[str, Any] | None:
+    """Figures of the shipped bundle; None where there is none, or a damaged one."""
+    try:
+        return read_bundle(folder).manifest.metrics if folder.exists() else None
+    except UserError:
+        return None
 
 
 def _shipped_nll(folder: Path) -> float | None:

@@ -87,16 +87,33 @@ class TestTrainStarters:
 
             return build
 
+        def trained(run, folder, _advance):
+            assert folder == run.run_dir / "bundle" / "1.0.0"
+            calls.append((run.name, run.run_dir.name, run.max_minutes, run.device))
+            return run.name
+
         monkeypatch.setattr(starters, "_partner", record("partner"))
         monkeypatch.setattr(starters, "_chorales", record("chorales"))
-        monkeypatch.setattr(starters, "_place", lambda candidate: f"placed {candidate}")
+        monkeypatch.setattr(starters.picturestarters, "train_starter", trained)
+        monkeypatch.setattr(starters.picturestarters, "read_credits", lambda *_: {})
+        monkeypatch.setattr(starters, "_place", lambda candidate, **_: f"placed {candidate}")
         return calls
 
     def test_all_by_their_budget(self, asked, tmp_path, capsys):
         starters.train_starters(data=tmp_path, runs=tmp_path, budget=0.5, device="cpu")
         halves = {name: budget.cpu / 2 for name, budget in starters.BUDGETS.items()}
-        assert asked == [(name, name, halves[name], "cpu") for name in ("partner", "chorales")]
-        assert capsys.readouterr().out == "partner: placed partner\nchorales: placed chorales\n"
+        assert asked == [(name, name, halves[name], "cpu") for name in starters.BUDGETS]
+        assert capsys.readouterr().out.startswith("partner: placed partner\nchorales: placed chorales\nmon")
+
+    def test_pictures_alone(self, asked, tmp_path):
+        starters.train_starters(only="pictures", data=tmp_path, runs=tmp_path, device="cpu")
+        assert [call[0] for call in asked] == list(starters.picturestarters.STARTERS)
+
+    def test_only_pictures_are_picked_by_eye(self, asked, tmp_path):
+        for only in ("chorales", "pictures", None):
+            with pytest.raises(UserError, match="one starter of pictures"):
+                starters.train_starters(only=only, data=tmp_path, runs=tmp_path, pick=500)
+        assert asked == []
 
     def test_one_alone(self, asked, tmp_path):
         starters.train_starters(only="chorales", data=tmp_path, runs=tmp_path, device="cpu")
