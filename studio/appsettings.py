@@ -18,7 +18,7 @@ from studio import jsonfile, settings
 from studio.live.messages import Mode
 from studio.live.transport import MAX_BPM, MIN_BPM
 
-FILE_NAME = "settings.json"
+FILE_NAME = settings.SETTINGS_NAME
 
 SILENCE_DB, LOUDEST_DB = -60.0, 6.0
 """Range of a voice's volume, as ``SetVolume`` has it."""
@@ -80,6 +80,8 @@ class AppSettings(jsonfile.Kept):
         steering: How the partner is asked to play.
         feel: How its notes are given out.
         is_recording: Keep what is played as takes.
+        takes_folder: Where they go; ``~`` is the home folder; None for the user's folder
+            (:func:`studio.settings.takes_folder`).
     """
 
     input_port: str | None = None
@@ -97,6 +99,7 @@ class AppSettings(jsonfile.Kept):
     steering: SteeringDefaults = Field(default_factory=SteeringDefaults)
     feel: FeelDefaults = Field(default_factory=FeelDefaults)
     is_recording: bool = True
+    takes_folder: str | None = Field(None, max_length=1000)
 
 
 def settings_file() -> Path:

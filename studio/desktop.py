@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from midi.errors import UserError
-from studio.settings import made_folder
+from studio.settings import chosen_folder, made_folder
 
 if TYPE_CHECKING:
     from studio.appsettings import AppSettings
@@ -134,7 +134,7 @@ def _services(settings: AppSettings) -> object:
     jobs = Jobs()
     # Jobs are sessions of their own and would outlive the window.
     atexit.register(jobs.close)
-    return Services(Library(), jobs, settings)
+    return Services(Library(chosen_folder(settings.takes_folder)), jobs, settings)
 
 
 class KeptDesk:

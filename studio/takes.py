@@ -52,6 +52,10 @@ class Library:
         """Let the index go."""
         self.close()
 
+    def move_to(self, folder: Path) -> None:
+        """Look after another folder from now on; nothing is moved."""
+        self.folder = folder.absolute()
+
     def takes(self, max_new: int | None = None) -> list[TakeInfo]:
         """Every take, newest first; damaged ones with their problem.
 

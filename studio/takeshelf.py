@@ -52,6 +52,25 @@ def list_(
     return Report([info.as_json() for info in infos], lines)
 
 
+@app.command(name="folder")
+def folder_(path: str | None = None, /, *, usual: Switch = False, common: Common = USUAL) -> Report:  # noqa: ARG001
+    """Tell where takes are kept, or keep them elsewhere from now on; those that are there stay there.
+
+    Args:
+        path: The new folder; made where it is missing.
+        usual: Back to the folder in the user's data.
+        common: Options of every command.
+    """
+    from studio import settings  # noqa: PLC0415
+    from studio.appsettings import load_settings, save_settings  # noqa: PLC0415
+
+    if path is not None or usual:
+        chosen, _ = load_settings()
+        chosen.takes_folder = None if path is None else str(settings.usable_folder(path))
+        save_settings(chosen)
+    return Report({"folder": str(settings.takes_folder())}, [str(settings.takes_folder())])
+
+
 @app.command(name="show")
 def show(take: str, /, *, folder: Path | None = None, common: Common = USUAL) -> Report:  # noqa: ARG001
     """Show what is known of a take.

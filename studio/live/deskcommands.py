@@ -20,6 +20,7 @@ from studio.live.deskview import (
     ChooseModel,
     ChooseOutput,
     ChooseSound,
+    ChooseTakes,
     Command,
     Forget,
     Learn,
@@ -39,6 +40,7 @@ from studio.live.metronome import Metronome
 from studio.live.outputs import SILENCE_DB
 from studio.live.roll import Roll
 from studio.live.takelog import TakeLog
+from studio.settings import takes_folder
 
 LOUDEST_DB = 6.0
 
@@ -93,6 +95,7 @@ class Commands:
             SetMeter: self._set_meter,
             SetMetronome: self._set_metronome,
             SetRecording: self._set_recording,
+            ChooseTakes: self._choose_takes,
             SetVolume: self._set_volume,
             SetPlayerInstrument: self._set_instrument,
             SetPlaying: self._set_playing,
@@ -161,6 +164,9 @@ class Commands:
     def _set_recording(self, item: SetRecording) -> None:
         self.is_recording = item.is_on
         self._parts.takes.switch(self._parts.clock.now_s(), is_on=item.is_on)
+
+    def _choose_takes(self, item: ChooseTakes) -> None:
+        self._parts.takes.root = item.folder or takes_folder()
 
     def _set_volume(self, item: SetVolume) -> None:
         if math.isfinite(item.gain_db):

@@ -26,6 +26,7 @@ from studio.live.deskview import (
     ChooseModel,
     ChooseOutput,
     ChooseSound,
+    ChooseTakes,
     Command,
     DeskView,
     Notice,
@@ -244,7 +245,7 @@ def _setting(command: Command) -> object | None:
             return SetVolume, voice
         case (
             SetTempo() | SetMode() | SetMeter() | SetMetronome() | SetRecording() | SetPlayerInstrument()
-            | ChooseInput() | ChooseOutput() | ChooseSound() | ChooseModel()
+            | ChooseInput() | ChooseOutput() | ChooseSound() | ChooseModel() | ChooseTakes()
         ):  # fmt: skip
             return type(command)
         case _:

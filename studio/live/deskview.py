@@ -84,6 +84,13 @@ class ChooseModel:
 
 
 @dataclass(frozen=True, slots=True)
+class ChooseTakes:
+    """Keep takes in this folder, from the next one on; None for the user's."""
+
+    folder: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlayTake:
     """Play a take back from ``from_s`` seconds after its beginning, through the same sounds and ports."""
 
@@ -117,7 +124,7 @@ class Forget:
 
 DeskCommand = (
     SetMeter | SetMetronome | SetRecording | SetVolume | SetPlayerInstrument | ChooseInput | ChooseOutput
-    | ChooseSound | ChooseModel | PlayTake | StopTake | TestTone | Learn | Forget
+    | ChooseSound | ChooseModel | ChooseTakes | PlayTake | StopTake | TestTone | Learn | Forget
 )  # fmt: skip
 
 Command = Input | DeskCommand

@@ -55,7 +55,7 @@ class TakeLog:
         spare_folder: Where a take goes when its own place can't be written to.
 
     Attributes:
-        root: Folder of the takes.
+        root: Folder of the takes; another one counts from the next take on.
     """
 
     def __init__(

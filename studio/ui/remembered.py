@@ -11,6 +11,7 @@ from studio.live.deskview import (
     ChooseModel,
     ChooseOutput,
     ChooseSound,
+    ChooseTakes,
     Command,
     SetMeter,
     SetMetronome,
@@ -20,6 +21,7 @@ from studio.live.deskview import (
 )
 from studio.live.feel import Feel
 from studio.live.messages import Mode, SetMode, SetTempo, Steer, Voice
+from studio.settings import chosen_folder
 
 if TYPE_CHECKING:
     from studio.appsettings import AppSettings
@@ -60,6 +62,8 @@ def _lasting(settings: AppSettings, command: Command) -> tuple[object, str, obje
             name_value = "meter", (numerator, denominator)
         case SetVolume(voice, gain_db):
             name_value = _VOLUMES[voice], gain_db
+        case ChooseTakes(folder):
+            name_value = "takes_folder", None if folder is None else str(folder)
         case SetMode(_, mode):
             name_value = "mode", mode.value
         case Steer(_, target, value):
@@ -91,4 +95,5 @@ def options(settings: AppSettings, *, model: str | None = None, device: str = "c
         meter=settings.meter, steering=steering, feel=feel, is_metronome_on=settings.is_metronome_on,
         is_recording=settings.is_recording, player_instrument=settings.player_instrument,
         volumes_db=(settings.player_db, settings.partner_db, settings.metronome_db), device=device,
+        takes=chosen_folder(settings.takes_folder),
     )  # fmt: skip

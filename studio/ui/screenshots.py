@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DEMO_NOW = datetime(2026, 11, 22, 20, 0)
 """The demo's date, so that the same program draws the same pictures."""
+DEMO_FOLDER = "~/Music/Antiphon"
 MOST_FRAMES = 60
 """Frames that a screen gets to read what it shows in the background."""
 FRAME_S = 0.02
@@ -70,7 +71,9 @@ def draw_all(folder: Path, size: tuple[int, int], scale: float) -> list[Path]:
 
 
 def _draw(name: str, window: Window, scale: float, library: Library, now: datetime, folder: Path) -> Path:
-    services = Services(library, NoJobs(), AppSettings(), save=lambda _: None, now=lambda: now)
+    services = Services(
+        library, NoJobs(), AppSettings(takes_folder=DEMO_FOLDER), save=lambda _: None, now=lambda: now
+    )
     state = WindowState(
         width=window.size[0], height=window.size[1], screen="play" if name == "help" else name,
         scale=scale, is_welcomed=name != "first",

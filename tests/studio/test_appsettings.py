@@ -2,6 +2,7 @@
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from midi.errors import UserError
-from studio import appsettings, desktop, jsonfile
+from studio import appsettings, cli, desktop, jsonfile, settings
 from studio.appsettings import AppSettings, SteeringDefaults, load_settings, save_settings, settings_file
 from studio.live import deskprocess
+from studio.live.desk import Desk
 from studio.live.messages import SetTempo
+from studio.live.planner import NoPlanner
+from studio.takes import Library
 from studio.ui import app as ui_app
+from studio.ui import remembered
 from studio.ui.state import WindowState
 
 
@@ -167,3 +172,49 @@ def test_the_desk_starts_from_the_settings_that_the_screens_write(monkeypatch, t
     assert given["seen"] == 97.0, "what is played with and what the screens show is one object"
     kept, _ = load_settings()
     assert (kept.tempo_bpm, kept.meter) == (97.0, (3, 4)), "neither overwrote the other"
+
+
+class TestTakesFolder:
+    def test_one_rule_for_desk_library_and_command_line(self, antiphon_home, tmp_path, capsys):
+        assert settings.takes_folder() == antiphon_home / "takes"
+        save_settings(AppSettings(takes_folder=str(tmp_path / "mine")))
+        assert settings.takes_folder() == tmp_path / "mine"
+        with Library() as library:
+            assert library.folder == tmp_path / "mine"
+        desk = Desk(remembered.options(load_settings()[0]), planner=NoPlanner())
+        assert desk.takes.root == tmp_path / "mine"
+        desk.close()
+        assert cli.run(["takes", "folder", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"folder": str(tmp_path / "mine")}
+
+    def test_it_is_chosen_on_the_command_line_and_given_back(self, antiphon_home, tmp_path, capsys):
+        assert cli.run(["takes", "folder", str(tmp_path / "new" / "place"), "--json"]) == 0
+        assert (tmp_path / "new" / "place").is_dir()
+        assert settings.takes_folder() == tmp_path / "new" / "place"
+        assert cli.run(["takes", "folder", "--usual", "--json"]) == 0
+        assert settings.takes_folder() == antiphon_home / "takes"
+        capsys.readouterr()
+
+    @pytest.mark.parametrize("words", ["music", "", "  ", "a\0b"])
+    def test_half_a_path_is_refused_with_a_hint(self, words):
+        with pytest.raises(UserError, match="no whole path"):
+            settings.usable_folder(words)
+
+    def test_a_place_that_cannot_be_made_is_refused_and_nothing_changes(
+        self, antiphon_home, tmp_path, capsys
+    ):
+        (tmp_path / "file").touch()
+        assert cli.run(["takes", "folder", str(tmp_path / "file" / "x"), "--json"]) == 2
+        assert "can't be created" in json.loads(capsys.readouterr().out)["error"]
+        assert settings.takes_folder() == antiphon_home / "takes"
+
+    @pytest.mark.parametrize("text", ["{", "[]", '{"takes_folder": 3}', '{"takes_folder": "half"}', "\x00"])
+    def test_nonsense_in_the_file_means_the_usual_folder(self, antiphon_home, text):
+        settings_file().write_text(text)
+        assert settings.takes_folder() == antiphon_home / "takes"
+
+    def test_the_home_folder_is_a_tilde_for_the_eye(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert settings.with_tilde(tmp_path / "Music") == "~/Music"
+        assert settings.with_tilde(Path("/elsewhere")) == "/elsewhere"
+        assert settings.chosen_folder("~/Music") == tmp_path / "Music"

@@ -35,7 +35,7 @@ COMMANDS = [
                                     "remove")),
     ["takes"],
     *(["takes", name] for name in ("list", "show", "rename", "tag", "star", "trash", "trashed", "restore",
-                                   "empty-trash", "export", "thumbnail", "verify", "try-again")),
+                                   "empty-trash", "export", "thumbnail", "verify", "try-again", "folder")),
 ]  # fmt: skip
 
 CONTRACT = {

@@ -179,7 +179,7 @@ class HelpPage(Overlay):
         for label, path in folders():
             painter.text(label, pygame.Rect(row.left, row.top, px(64), step), size="small", color=INK_FAINT)
             room = pygame.Rect(row.left + px(64), row.top, row.width - px(64), step)
-            painter.text(short_path(path), room, size="small", color=INK_SOFT)
+            painter.text(settings.with_tilde(path), room, size="small", color=INK_SOFT)
             row.top += step
 
     def _draw_lists(self, painter: Painter, lists: pygame.Rect) -> None:
@@ -216,11 +216,3 @@ def _draw_keys(painter: Painter, keys: str, row: pygame.Rect) -> None:
     x = row.left
     for chunk in re.split(r"\s{2,}", keys):
         x = keycap(painter, chunk, x, row.centery) + painter.px(5)
-
-
-def short_path(path: Path) -> str:
-    """A path with the user's folder as ``~``."""
-    try:
-        return str(Path("~") / path.relative_to(Path.home()))
-    except (ValueError, RuntimeError):
-        return str(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pygame
 
@@ -11,6 +12,7 @@ from studio.live.deskview import (
     ChooseInput,
     ChooseOutput,
     ChooseSound,
+    ChooseTakes,
     DeskView,
     SetMetronome,
     SetPlayerInstrument,
@@ -19,8 +21,9 @@ from studio.live.deskview import (
 )
 from studio.live.messages import SetTempo, Voice
 from studio.ui import clipboard
-from studio.ui.controls import Button, Label, Panel, Toggle
+from studio.ui.controls import Button, Panel, Toggle
 from studio.ui.displays import Lamp, LevelMeter
+from studio.ui.fields import TextField
 from studio.ui.knobs import Slider, Stepper
 from studio.ui.overlays import Dropdown
 from studio.ui.paint import Painter
@@ -174,7 +177,11 @@ class SettingsScreen(Widget):
         self.scale = Dropdown(
             ui, "settings.scale", SCALES, "auto", self._set_scale, tooltip="Size of everything"
         )
-        self.folder = Label(ui, "settings.folder", str(places.takes_folder()), size="small", color=INK_SOFT)
+        self.folder = TextField(
+            ui, "settings.folder", self._folder_words(), on_enter=self._choose_folder, icon="folder",
+            tooltip="Where takes are kept: type another folder and press Enter, or nothing for the usual one",
+            limit=1000,
+        )  # fmt: skip
         self.copy = Button(ui, "settings.copy", "Copy path", self._copy_folder, is_bare=True,
                            tooltip="Put the folder's path on the clipboard")  # fmt: skip
         self.first = Button(ui, "settings.first", "Start page", lambda: ui.go("first"), icon="keyboard",
@@ -183,7 +190,7 @@ class SettingsScreen(Widget):
             ui, "settings.help", "Help", lambda: ui.go("help"), icon="help", tooltip="All keys (F1)"
         )
         self.window.row("Size", (self.scale, 0))
-        self.window.row("Takes are in", (self.folder, 0), (self.copy, 96))
+        self.window.row("Takes are in", (self.folder, 0), (self.copy, 92))
         self.window.row("", (self.first, 140), (self.help, 92))
 
     def arrange(self) -> None:
@@ -234,6 +241,8 @@ class SettingsScreen(Widget):
         self.instrument.set_value(str(view.player_instrument))
         self.tempo.set_value(float(round(view.snapshot.bpm)))
         scale = state_of(self.ui).scale
+        if not self.ui.is_focused(self.folder):
+            self.folder.set_text(self._folder_words())
         self.scale.set_value("auto" if scale is None else str(float(scale)))
         self.learn.follow(view)
 
@@ -286,6 +295,36 @@ class SettingsScreen(Widget):
         if rescale is not None:
             rescale(scale)
 
+    def _folder(self) -> Path:
+        """Where takes are kept now."""
+        return places.chosen_folder(self.services.settings.takes_folder) or places.home() / "takes"
+
+    def _folder_words(self) -> str:
+        return self.services.settings.takes_folder or places.with_tilde(self._folder())
+
+    def _choose_folder(self, words: str) -> None:
+        """Keep takes elsewhere; one that can't be had is said, and nothing changes."""
+        before, words = self.services.settings.takes_folder, words.strip()
+        chosen = None if not words or words == places.with_tilde(places.home() / "takes") else words
+        if chosen is not None:
+            places.usable_folder(chosen)
+        self.ui.focus(None)
+        if chosen == before:
+            return
+        old = places.with_tilde(self._folder())
+        self._keep_takes_in(chosen)
+        self.ui.toast(f"New takes go to {self._folder_words()}.", f"Those in {old} stay there.")
+        self.ui.remember(
+            "changing the folder of takes",
+            lambda: self._keep_takes_in(before),
+            lambda: self._keep_takes_in(chosen),
+        )
+
+    def _keep_takes_in(self, chosen: str | None) -> None:
+        self.ui.do(ChooseTakes(places.chosen_folder(chosen)))
+        self._keep(takes_folder=chosen)
+        self.services.library.move_to(self._folder())
+
     def _copy_folder(self) -> None:
-        clipboard.copy(self.folder.text)
+        clipboard.copy(str(self._folder()))
         self.ui.toast("The folder's path is on the clipboard.")

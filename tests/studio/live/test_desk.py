@@ -19,6 +19,7 @@ from studio.live.deskview import (
     ChooseInput,
     ChooseModel,
     ChooseOutput,
+    ChooseTakes,
     Command,
     Forget,
     Learn,
@@ -187,6 +188,17 @@ def test_what_is_steered_and_set_is_seen(room):
     room.play(60)
     assert room.ear.ons(Voice.PLAYER)[-1].instrument == 4
     assert room.view.snapshot.beats_per_bar == 3.5
+
+
+def test_takes_go_elsewhere_from_the_next_one_on(room, tmp_path):
+    room.play(60)
+    room.do(ChooseTakes(tmp_path / "other"))
+    room.play(62)
+    room.do(SetPlaying(0.0, is_playing=False))
+    room.do(SetPlaying(0.0, is_playing=True))
+    room.play(64)
+    room.do(SetPlaying(0.0, is_playing=False))
+    assert [path.parent for path in room.view.take.finished] == [tmp_path / "takes", tmp_path / "other"]
 
 
 def test_chords_are_kept_with_the_place_where_they_began(room):

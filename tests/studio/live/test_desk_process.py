@@ -77,7 +77,7 @@ def test_a_desk_that_dies_is_noticed_and_starts_again_as_it_was_set(tmp_path):
         pid = desk.pid
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not desk.view().is_alive, "its death is noticed")
-        assert desk.pid is None
+        wait_until(lambda: desk.pid is None, "the system has let it go")
         notice = desk.view().notices[-1]
         assert "stopped" in notice.sentence
         assert "by itself" in notice.hint

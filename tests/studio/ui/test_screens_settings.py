@@ -13,6 +13,7 @@ from studio.live.deskview import (
     ChooseInput,
     ChooseOutput,
     ChooseSound,
+    ChooseTakes,
     Devices,
     Forget,
     Learn,
@@ -24,8 +25,10 @@ from studio.live.deskview import (
 )
 from studio.live.learn import LEARNABLE
 from studio.live.messages import KeyDown, SetTempo, Voice
+from studio.ui import screenshots
 from studio.ui.play.demo import idle_view
 from studio.ui.screens import first, help, settings
+from studio.ui.screens.services import Services
 from studio.ui.screens.settings_rows import db_words, input_options, learn_rows, output_options, sound_options
 from studio.ui.state import WindowState
 from studio.ui.theme import Theme
@@ -269,3 +272,51 @@ def test_every_screen_is_walked_by_the_tab_key(scene: Scene) -> None:
     wanted = {"input", "output", "sound", "tone", "tempo", "metronome", "clicks", "instrument", "scale",
               "first", "help", "learn.list"}  # fmt: skip
     assert {f"settings.{name}" for name in wanted} <= seen
+
+
+def test_takes_are_kept_elsewhere_and_back_by_undo(scene: Scene, tmp_path: Path) -> None:
+    pilot, library = scene.pilot, scene.services.library
+    before = scene.screen.folder.text
+    pilot.click("settings.folder")
+    scene.screen.folder.select_all()
+    pilot.type(str(tmp_path / "elsewhere"))
+    pilot.press("return")
+    pilot.frame()
+    assert pilot.commands[-1] == ChooseTakes(tmp_path / "elsewhere")
+    assert scene.saved[-1].takes_folder == str(tmp_path / "elsewhere")
+    assert library.folder == tmp_path / "elsewhere"
+    assert library.folder.is_dir()
+    assert "stay there" in pilot.app.toasts.shown[-1].hint
+    pilot.press("z", control=True)
+    pilot.frame()
+    assert pilot.commands[-1] == ChooseTakes(None)
+    assert (scene.saved[-1].takes_folder, scene.screen.folder.text) == (None, before)
+
+
+def test_a_folder_that_cannot_be_had_is_said_and_nothing_changes(scene: Scene, tmp_path: Path) -> None:
+    pilot = scene.pilot
+    (tmp_path / "file").touch()
+    for words in ("half/a/path", str(tmp_path / "file" / "x")):
+        pilot.click("settings.folder")
+        scene.screen.folder.select_all()
+        pilot.type(words)
+        pilot.press("return")
+        assert pilot.app.toasts.shown[-1].is_fault
+    assert scene.services.settings.takes_folder is None
+    pilot.press("escape")
+    pilot.frame()
+    assert "half" not in scene.screen.folder.text
+
+
+def test_pictures_for_others_show_nothing_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Services] = []
+    monkeypatch.setattr(
+        screenshots, "Services", lambda *args, **more: seen.append(Services(*args, **more)) or seen[-1]
+    )
+    screenshots.draw_all(tmp_path, (1024, 640), 1.0)
+    assert {services.settings.takes_folder for services in seen} == {screenshots.DEMO_FOLDER}
+    assert str(Path.home()) not in screenshots.DEMO_FOLDER
+    pilot = Pilot(screen="settings", root=lambda app: settings.build(app, seen[0]))
+    assert pilot.find("settings.folder").text == screenshots.DEMO_FOLDER
