@@ -19,10 +19,13 @@ from typing import Any
 
 from midi.errors import UserError
 from midi.files import write_bytes
+from models.sequence.plan import Steering
 from studio import settings
 from studio.live.conductor import Conductor, ConductorConfig
+from studio.live.feel import Feel, steer_feel
 from studio.live.messages import Actions, Mode, Panic, SetMode, Sound, Steer, Voice
 from studio.live.offline import play_offline
+from studio.live.partner import steer
 from studio.live.planner import NoPlanner, Planner, PlannerLike
 from studio.live.session import new_session_folder
 from studio.live.take import TAKE_NAME, Take, event_lines, header_line, load_take
@@ -214,9 +217,22 @@ def _config(take: Take, seed: int) -> ConductorConfig:
         raise UserError(f"The take's mode '{take.header.mode[:40]}' isn't known.", hint) from fault
     instrument = next((sound.instrument for sound in ons(take.sounds, Voice.PLAYER)), 0)
     bpm = take.tempo[0].bpm if take.tempo else take.header.bpm
+    steering, feel = opening(take)
     return ConductorConfig(
-        bpm=bpm, grid=grid_of(take), mode=mode, seed=seed, player_instrument=instrument, starts_on_key=True
-    )
+        bpm=bpm, grid=grid_of(take), mode=mode, steering=steering, feel=feel, seed=seed,
+        player_instrument=instrument, starts_on_key=True,
+    )  # fmt: skip
+
+
+def opening(take: Take) -> tuple[Steering, Feel]:
+    """How the partner was asked to play at the take's beginning: plans are made before the first note."""
+    begin_s = next((sound.time_s for sound in take.sounds if sound.kind == "on"), 0.0)
+    steering, feel = Steering(), Feel()
+    for change in take.changes:
+        if isinstance(change, Steer) and change.time_s <= begin_s:
+            steering = steer(steering, change.target, change.value)
+            feel = steer_feel(feel, change.target, change.value)
+    return steering, feel
 
 
 def _kept(take: Take, from_s: float) -> list[Sound]:

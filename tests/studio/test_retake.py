@@ -1,6 +1,7 @@
 """Try again from here: what stays to the last bit, what is new, and what the model is told."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 import assets
 from midi.errors import UserError
 from midi.events import GRID_PER_BEAT, Field, Role, decode
-from models.sequence.plan import Plan, PlannedNote
+from models.sequence.plan import Plan, PlannedNote, Steering
 from studio import partners, retake
 from studio.cli import run
+from studio.live.feel import Feel
 from studio.live.messages import (
     ControllerMoved,
     KeyDown,
@@ -213,6 +215,30 @@ def test_pedal_modes_and_steering_come_back_too(tmp_path):
     again = play_again(take, 2, 1, None).take
     written = retake.write_take(again, tmp_path)
     assert load_take(written) == again
+    assert again.changes == changes
+
+
+def test_a_try_begins_as_the_take_was_steered():
+    begin_s = duet()[0].time_s
+    changes = (
+        Steer(begin_s, "density", 1.5), Steer(begin_s, "instruments", (4,)), Steer(begin_s, "swing", 0.5),
+        Steer(begin_s + 1.0, "density", -1.0),
+    )  # fmt: skip
+    take = replace(take_of(duet()), changes=changes)
+    steering, feel = retake.opening(take)
+    assert steering == Steering(density=1.5, instruments=(4,))
+    assert feel == Feel(swing=0.5)
+    asked = []
+
+    class Asking(SeededPlanner):
+        def plan(self, request):
+            asked.append(request.steering)
+            return super().plan(request)
+
+    again = play_again(take, 1, 1, Asking()).take
+    assert {each.instruments for each in asked} == {(4,)}, "not even the first plan is the usual"
+    assert asked[0].density == 1.5
+    assert asked[-1].density == -1.0
     assert again.changes == changes
 
 
