@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install run test lint bench train-starters clean
+.PHONY: install run test lint bench bench-pictures train-starters clean
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,8 +32,13 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
 
+# Hours: recipes for pictures side by side. ARGS="--minutes 60 --seeds 3" says how long; resumable.
+bench-pictures: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.pictures $(ARGS)
+
+# ARGS="--only pictures" and the like; resumable.
 train-starters: install
-	$(BIN)/python -m studio.starters
+	$(BIN)/python -m studio.starters $(ARGS)
 
 clean:
 	rm -rf $(VENV) out runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

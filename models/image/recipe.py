@@ -66,7 +66,7 @@ class PictureRun:
         is_mirrored: Whether pictures may be mirrored.
         judge: Kind of critic.
         loss: See :mod:`models.image.losses`.
-        gamma: Weight of the gradient penalty at full resolution.
+        gamma: Weight of the gradient penalty of a pixel critic at full resolution.
         frozen_px: Blocks of a parent up to this side, and its mapping, stay as they are; 0 none.
         data: What the bundle says of its data: dictionaries of name, licence and source.
         credits: Line that credits a picture, by its name in the folder; the card lists those used.
@@ -165,7 +165,9 @@ def train_bundle(run: PictureRun, report: Callable[[Progress], None], advance: A
 def task_config(run: PictureRun, size: int, parent: Bundle | None) -> PictureTaskConfig:
     """Networks and growth of a fresh run, or of a fine-tune: the parent's widths, its low blocks fixed."""
     config = PictureTaskConfig(
-        judge=run.judge, loss=run.loss, gamma=run.gamma, is_mirrored=run.is_mirrored, seed=run.seed,
+        judge=run.judge, loss=run.loss, is_mirrored=run.is_mirrored, seed=run.seed,
+        # Through frozen features the penalty is thousands at first; Sauer et al. 2021 do without.
+        gamma=run.gamma if run.judge == "pixel" else 0.0,
         batch=32 if pick_device(run.device) == "cuda" else 16,
         augment=AugmentConfig(is_adaptive=run.loss != "relativistic"),
     )  # fmt: skip

@@ -271,6 +271,11 @@ class TestRecipe:
         assert tuned.learning_rate < fresh.learning_rate
         assert recipe.loop_config(replace(run, max_steps=None)).patience_evals > 0
 
+    def test_only_a_critic_on_pixels_is_penalized(self, discs, tmp_path):
+        run = self.run_of(discs, tmp_path, gamma=0.3)
+        assert recipe.task_config(run, 32, None).gamma == 0.3
+        assert recipe.task_config(replace(run, judge="projected"), 32, None).gamma == 0
+
     def test_a_bundle_of_music_is_no_parent(self, discs, tmp_path):
         run = self.run_of(discs, tmp_path, parent="partner")
         with pytest.raises(UserError, match="network"):

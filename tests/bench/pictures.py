@@ -1,0 +1,283 @@
+"""``python -m tests.bench.pictures``: recipes for pictures, trained for equal compute, grids beside figures.
+
+Every row trains with every seed for ``--minutes``: of CPU time on one thread, so that a busy machine is fair
+to all, or by the clock on a GPU. What is there already is not trained again and an interrupted row goes on,
+so the same command can be given with more rows or seeds, or be stopped at any time.
+
+Look first: ``--blind`` prints no figure, and the grids in ``blind/`` are called by letters, other ones for
+every seed; ``key.json`` tells them when the order by eye is written down.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from midi.errors import UserError
+from models.device import pick_device
+from models.image import recipe
+from models.image.decode import IntakeConfig
+from models.image.judge import Judge, load_judge
+from models.image.measure import FEWEST_HELD_OUT, in_features
+from models.image.metrics import nearest_ratio, sliced_wasserstein
+from models.image.pictures import PictureSet, build_pictures
+from models.image.recipe import PictureRun
+from models.image.sheet import contact, write_image
+from models.image.task import SAMPLES, SNAPSHOTS, PictureTask
+from models.training.checkpoint import read_tensors
+from models.training.contract import Progress
+from models.training.loop import fit
+from models.training.runs import claim, write_settings
+from studio.terminal import table
+from tests.bench.dcgan import DcganTask
+
+Row = Literal["ours", "dcgan", "projected", "relativistic"]
+ROWS: tuple[Row, ...] = ("ours", "dcgan", "projected", "relativistic")
+MARKS_MIN = (1, 5, 15, 60)
+"""Minutes after which a grid is kept, as far as the run goes."""
+EVAL_STEPS = 150
+COUNT = 512
+FIGURES = ("swd", "kd", "fd", "precision", "recall", "nearest_ratio")
+GOAL = 0.7
+"""Ours over the best other row, in sliced Wasserstein and kernel distance."""
+
+Positive = Parameter(validator=Number(gt=0))
+app = App(name="bench-pictures", help="Compare recipes for pictures.", result_action="return_value")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is compared, and where it is kept."""
+
+    data: Path
+    out: Path
+    size: int
+    minutes: float
+    preset: str
+    device: str
+
+    def run_of(self, row: Row, seed: int) -> PictureRun:
+        critic = {
+            "projected": {"judge": "projected", "loss": "hinge"},
+            "relativistic": {"loss": "relativistic"},
+        }
+        return PictureRun(
+            self.data, self.out / f"{row}-{seed}", row, max_minutes=self.minutes, seed=seed, size=self.size,
+            preset=self.preset, device=self.device, **critic.get(row, {}),
+        )  # fmt: skip
+
+
+@app.default
+def bench(
+    *,
+    data: Path = Path("../shared/data/flowers128/sunflowers"),
+    out: Path = Path("out/bench-pictures"),
+    size: int = 64,
+    minutes: Annotated[float, Positive] = 20,
+    seeds: Annotated[int, Positive] = 3,
+    rows: tuple[Row, ...] = ROWS,
+    preset: str = "tiny",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    count: Annotated[int, Positive] = COUNT,
+    blind: bool = False,
+) -> None:
+    """Train every row with every seed, then print the table and write ``bench-pictures.json``.
+
+    Args:
+        data: Folder of pictures.
+        out: Where runs, grids and figures are kept.
+        size: Side in pixels.
+        minutes: Of compute for each row and seed.
+        seeds: How many.
+        rows: Which recipes.
+        preset: Widths of our generator.
+        device: Where to train.
+        count: Pictures made for the figures.
+        blind: Print no figures yet.
+    """
+    torch.set_num_threads(1)
+    plan = Bench(data, out, size, minutes, preset, pick_device(device))
+    pictures = build_pictures(data, out / "pictures", IntakeConfig(size))
+    judge = load_judge(device=plan.device)
+    results: dict[str, list[dict[str, Any]]] = {}
+    for seed in range(seeds):  # all rows of a seed first: stopped early, the rows are still comparable
+        for row in rows:
+            try:
+                results.setdefault(row, []).append(result_of(plan, row, seed, pictures, judge, count))
+            except UserError as fault:
+                say(f"{row}: left out. {fault.message} {fault.hint}")
+        write_blind(plan, [row for row in results if len(results[row]) > seed], seed)
+    say(f"Grids without names: {out / 'blind'}; put them in order before you read a figure.")
+    report = {"minutes": minutes, "size": size, "device": plan.device, "features": judge.name}
+    report |= {"real": real_figures(pictures, judge, count), "rows": results, "verdict": verdict(results)}
+    (out / "bench-pictures.json").write_text(json.dumps(report, indent=2))
+    if not blind:
+        say(*table_of(report))
+
+
+def result_of(
+    plan: Bench, row: Row, seed: int, pictures: PictureSet, judge: Judge, count: int
+) -> dict[str, Any]:
+    """Train one row with one seed, or go on with it, or take up what it gave."""
+    run = plan.run_of(row, seed)
+    settings = {"row": row, "size": plan.size, "minutes": plan.minutes, "data": str(plan.data.resolve())}
+    claim(run.run_dir, settings, resume=True)
+    file = run.run_dir / f"result-{judge.name}-{count}.json"
+    if file.exists():
+        return dict(json.loads(file.read_text()))
+    task = task_of(plan, row, run, pictures)
+    write_settings(run.run_dir, settings)
+    config = replace(recipe.loop_config(run), eval_every_steps=EVAL_STEPS, threads=1, seed=seed)
+    if row == "dcgan":
+        config = replace(config, learning_rate=2e-4, betas=(0.5, 0.999))
+    elif row == "projected":  # as Sauer et al. 2021 have it for style generators
+        config = replace(config, learning_rate=2e-3)
+    clock = time.process_time if plan.device == "cpu" else time.monotonic
+    fitted = fit(task, config, resume=True, report=reporter(f"{row} seed {seed}"), clock=clock)
+    if fitted.interrupted:
+        raise KeyboardInterrupt
+    keep_marks(run.run_dir)
+    last = max((run.run_dir / SNAPSHOTS).glob("*.safetensors"))
+    weights = read_tensors(last)[0]
+    own = task.generator.state_dict()
+    task.generator.load_state_dict({key: weights[key].to(own[key].dtype) for key in own})
+    task.generator.eval()
+    made = task.make(count)
+    write_image(run.run_dir / "grid.png", contact(made[:64], 8))
+    found = figures_of(made, pictures, judge) | {
+        "steps": fitted.step, "elapsed_s": fitted.elapsed_s,
+        "parameters": sum(p.numel() for p in task.generator.parameters()),
+    }  # fmt: skip
+    file.write_text(json.dumps(found))
+    return found
+
+
+def task_of(plan: Bench, row: Row, run: PictureRun, pictures: PictureSet) -> PictureTask:
+    """The task of a row: the recipe as ``train pictures`` has it, or what takes its place."""
+    config = replace(recipe.task_config(run, plan.size, None), count=96, samples=64)
+    kind = DcganTask if row == "dcgan" else PictureTask
+    return kind(config, pictures, run.run_dir)
+
+
+def figures_of(made: np.ndarray, pictures: PictureSet, judge: Judge) -> dict[str, Any]:
+    """Figures of made pictures, the mean of their levels for ``swd``."""
+    real = pictures.images[reference(pictures)]
+    ratio = nearest_ratio(made, pictures.images[pictures.train], pictures.images[pictures.held_out]).ratio
+    own = in_features(judge.rows(made), judge.rows(real))
+    return {"swd": sliced_wasserstein(made, real)["mean"], **own, "nearest_ratio": ratio}
+
+
+def real_figures(pictures: PictureSet, judge: Judge, count: int) -> dict[str, Any]:
+    """Real training pictures in the made ones' place."""
+    return figures_of(pictures.images[pictures.train[:count]], pictures, judge) | {"nearest_ratio": None}
+
+
+def reference(pictures: PictureSet) -> np.ndarray:
+    """Held-out pictures where there are enough, else all."""
+    enough = len(pictures.held_out) >= FEWEST_HELD_OUT
+    return pictures.held_out if enough else np.arange(len(pictures.names))
+
+
+def keep_marks(run_dir: Path) -> None:
+    """Copy the first sample sheet at or after each mark to ``after-MINUTESmin.png``."""
+    lines = (run_dir / "log.jsonl").read_text().splitlines()
+    looks = [entry for entry in map(json.loads, lines) if entry.get("event") == "evaluation"]
+    for minutes in MARKS_MIN:
+        late = [look for look in looks if look["elapsed_s"] >= 60 * minutes]
+        # The sheet bears the number of the step that was under way.
+        sheet = run_dir / SAMPLES / f"{late[0]['step'] - 1:07d}.png" if late else None
+        if sheet is not None and sheet.exists():
+            shutil.copyfile(sheet, run_dir / f"after-{minutes}min.png")
+
+
+def write_blind(plan: Bench, rows: list[str], seed: int) -> None:
+    """Copies of the grids under letters in an order of their own."""
+    folder = plan.out / "blind"
+    folder.mkdir(exist_ok=True)
+    order = np.random.default_rng([seed, 7919]).permutation(len(rows))
+    key_file = plan.out / "key.json"
+    key = json.loads(key_file.read_text()) if key_file.exists() else {}
+    for letter, i in zip("ABCDEFGH", order, strict=False):
+        shutil.copyfile(plan.out / f"{rows[i]}-{seed}" / "grid.png", folder / f"seed{seed}-{letter}.png")
+        key[f"seed{seed}-{letter}"] = rows[i]
+    key_file.write_text(json.dumps(key, indent=2))
+
+
+def verdict(results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Ours over the best other row, by the mean over seeds; None where there is nothing to compare."""
+    means = {
+        row: {key: float(np.mean([one[key] for one in ones])) for key in FIGURES}
+        for row, ones in results.items()
+    }
+    others = [row for row in means if row != "ours"]
+    found: dict[str, Any] = {"goal": GOAL}
+    for key in ("swd", "kd"):
+        best = min((means[row][key] for row in others), default=None)
+        is_comparable = best is not None and best > 0 and "ours" in means
+        found[key] = means["ours"][key] / best if is_comparable else None
+    return found
+
+
+def table_of(report: dict[str, Any]) -> list[str]:
+    """The table for people: means over seeds, and the lowest and highest where there are several."""
+    head = ("row", "seeds", "G params", "steps", *FIGURES)
+    lines = []
+    for row, ones in report["rows"].items():
+        cells = [spread([one[key] for one in ones]) for key in FIGURES]
+        steps = f"{np.mean([one['steps'] for one in ones]):.0f}"
+        lines.append((row, str(len(ones)), f"{ones[0]['parameters'] / 1e6:.2f} M", steps, *cells))
+    real = [f"{report['real'][key]:.3f}" if report["real"][key] is not None else "" for key in FIGURES]
+    lines.append(("real pictures", "", "", "", *real))
+    ratios = [
+        f"{key} {report['verdict'][key]:.2f}" for key in ("swd", "kd") if report["verdict"][key] is not None
+    ]
+    return [
+        f"{report['size']} px, {report['minutes']:g} min a row on {report['device']}, "
+        f"features {report['features']}",
+        *table(head, lines),
+        f"ours over the best other row: {', '.join(ratios) or 'nothing to compare'} (goal {GOAL} or less)",
+    ]
+
+
+def spread(values: list[float]) -> str:
+    """Mean, and in brackets lowest and highest."""
+    mean = f"{np.mean(values):.3f}"
+    return mean if len(values) < 2 else f"{mean} ({min(values):.3f}-{max(values):.3f})"
+
+
+def reporter(what: str) -> Any:
+    """A line on standard error for every tenth of a run."""
+    told = -1
+
+    def report(progress: Progress) -> None:
+        nonlocal told
+        if int(progress.fraction * 10) > told:
+            told = int(progress.fraction * 10)
+            losses = ", ".join(f"{key} {v:.3f}" for key, v in progress.losses.items() if "loss" in key)
+            sys.stderr.write(f"{what}: {progress.fraction:4.0%}, step {progress.step}, {losses}\n")
+
+    return report
+
+
+def say(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except UserError as fault:
+        sys.exit(f"{fault.message} {fault.hint}")
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; the same command goes on.")
