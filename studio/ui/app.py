@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pygame
 
-from midi.errors import UserError
 from studio.ui.compositor import Compositor
 from studio.ui.controls import Option
 from studio.ui.dispatch import PLAYED_SCREENS, Dispatcher
+from studio.ui.faults import Guard
 from studio.ui.focus import Focus, can_focus
 from studio.ui.overlays import Dialog, Overlay, Toasts
 from studio.ui.paint import forget_pictures
@@ -72,7 +72,8 @@ class App:
         self.typing = TypingKeys(state.octave, state.velocity)
         self.taps = TapTempo()
         self.focused = Focus()
-        self.compositor = Compositor()
+        self.guard = Guard(lambda sentence, hint: self.toast(sentence, hint, is_fault=True))
+        self.compositor = Compositor(self.guard)
         self.popups: list[Overlay] = []
         self.is_closing = False
         self._desk, self._clock, self._each_frame = desk, clock, each_frame
@@ -89,7 +90,9 @@ class App:
         self.toasts = Toasts(self)
         self.rail = NavRail(self, PLACES, self.go, n_below=2, tooltips=PLACE_HINTS)
         self.screen: Widget = Widget(self, "nothing")
-        self.go(state.screen if state.is_welcomed and state.screen in SCREENS else "first")
+        first = state.screen if state.is_welcomed and state.screen in SCREENS else "first"
+        if not self.guard.attempt(f"opening {first}", self.go, first):
+            self.go("play")
 
     # What widgets may ask for.
 
@@ -141,6 +144,7 @@ class App:
             self.dispatcher.release_all()
         self.dispatcher.forget(self.screen)
         self.focused.give(None)
+        self.guard.forget_draws()
         self.screen = self._screens[screen]
         self.state.screen = screen
         self.rail.show(screen)
@@ -269,33 +273,29 @@ class App:
         """Look at the desk, let widgets look, draw what changed; returns the regions drawn."""
         self._now_s = self._clock()
         self._wake_s = float("inf")
-        self._view = self._desk.view()
-        if self._each_frame is not None:
-            self._each_frame(self._now_s)
-        self._take_notices()
-        self.toasts.expire()
-        layers = self.layers()
-        for layer in layers:
+        guard = self.guard
+        guard.attempt("a look at the desk", self._look, is_frame=True)
+        for layer in self.layers():
+            # A look may show or hide what is below it.
             for widget in layer.walk():
-                widget.look(self._view)
-        self.dispatcher.refresh()
+                guard.look(widget, self._view)
+        guard.attempt("the pointer", self.dispatcher.refresh, is_frame=True)
         regions = self.compositor.draw(self.window.surface, self.theme, self.layers())
         self.window.show(regions)
         return regions
 
     def handle(self, event: pygame.event.Event) -> None:
-        """Take one event of pygame; a fault that a person can mend becomes a toast."""
+        """Take one event of pygame; a fault becomes a toast."""
         self._now_s = self._clock()
-        try:
-            self.dispatcher.handle(event)
-        except UserError as fault:
-            self.toast(fault.message, fault.hint, is_fault=True)
+        if not self.guard.attempt("an event", self.dispatcher.handle, event):
+            # What failed may have kept the pointer.
+            self.dispatcher.captured = None
 
     def run(self) -> None:
         """Frames and events until the program is closed."""
         while not self.is_closing:
             began_s = self._clock()
-            self.frame()
+            self.guard.attempt("a frame", self.frame, is_frame=True)
             due_s = min(began_s + (FRAME_S if self._is_moving else LOOK_S), self._wake_s)
             due_s = max(due_s, began_s + FRAME_S)
             while (left_s := due_s - self._clock()) > 0 and not self.is_closing:
@@ -310,6 +310,14 @@ class App:
     @property
     def _is_moving(self) -> bool:
         return self._view.snapshot.is_playing or self.dispatcher.captured is not None
+
+    def _look(self) -> None:
+        """What the desk says, and what is due each frame."""
+        self._view = self._desk.view()
+        if self._each_frame is not None:
+            self._each_frame(self._now_s)
+        self._take_notices()
+        self.toasts.expire()
 
     def _take_notices(self) -> None:
         for notice in self._view.notices:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import pygame
 
+from studio.ui.faults import Guard
 from studio.ui.paint import Painter
-from studio.ui.theme import GROUND, Theme
+from studio.ui.theme import GROUND, PANEL, Theme
 from studio.ui.widget import Widget
 
 SLACK_PX = 8
@@ -20,9 +21,14 @@ SLACK_PX = 8
 
 
 class Compositor:
-    """Keeps what was drawn where, so that what moves or goes away is drawn over."""
+    """Keeps what was drawn where, so that what moves or goes away is drawn over.
 
-    def __init__(self) -> None:
+    Args:
+        guard: Survives a widget that fails to draw: the others are drawn all the same.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
         self._shown: dict[int, tuple[Widget, pygame.Rect]] = {}
         self._is_all = True
 
@@ -53,7 +59,7 @@ class Compositor:
                 surface.fill(GROUND, region)
             for layer in layers:
                 if layer.is_visible:
-                    _draw_tree(layer, painter, theme.px(SLACK_PX))
+                    _draw_tree(layer, painter, theme.px(SLACK_PX), self._guard)
         surface.set_clip(None)
         return regions
 
@@ -122,25 +128,29 @@ def _merged(regions: Sequence[pygame.Rect]) -> list[pygame.Rect]:
     return kept
 
 
-def _draw_tree(widget: Widget, painter: Painter, slack: int) -> None:
+def _draw_tree(widget: Widget, painter: Painter, slack: int, guard: Guard) -> None:
     """A widget and what is below it, where they touch the clip."""
-    rect = widget.rect
+    rect, clip = widget.rect, painter.surface.get_clip()
     if widget.parent is not None and rect.width and rect.height:
-        clip = painter.surface.get_clip()
         reach = 0 if widget.is_panel else 2 * slack
         if not rect.inflate(reach, reach).colliderect(clip):
             return
-    widget.draw(painter)
+    if not guard.draw(widget, lambda: widget.draw(painter)):
+        # What it drew before it failed is no picture; its children may stand on what is missing.
+        painter.surface.set_clip(clip)
+        if widget.is_panel:
+            painter.surface.fill(PANEL, rect)
+        return
     if not widget.children:
         return
     if widget.clips:
         with painter.clipped(rect):
-            _draw_children(widget, painter, slack)
+            _draw_children(widget, painter, slack, guard)
     else:
-        _draw_children(widget, painter, slack)
+        _draw_children(widget, painter, slack, guard)
 
 
-def _draw_children(widget: Widget, painter: Painter, slack: int) -> None:
+def _draw_children(widget: Widget, painter: Painter, slack: int, guard: Guard) -> None:
     for child in widget.children:
         if child.is_visible:
-            _draw_tree(child, painter, slack)
+            _draw_tree(child, painter, slack, guard)

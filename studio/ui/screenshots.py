@@ -93,6 +93,8 @@ def _draw(name: str, window: Window, scale: float, library: Library, now: dateti
         if n_quiet >= SETTLED_FRAMES:
             break
         pygame.time.wait(2)
+    if app.guard.latest is not None:
+        raise app.guard.latest
     path = folder / f"{name}.png"
     try:
         pygame.image.save(window.surface, str(path))

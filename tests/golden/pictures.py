@@ -152,6 +152,8 @@ def _draw(scene: Scene, window: Window, takes: Path, scratch: Path) -> pygame.Su
                 scene.then(app)
             pygame.event.clear()
             app.frame()
+        if app.guard.latest is not None:
+            raise app.guard.latest
         return window.surface.copy()
 
 

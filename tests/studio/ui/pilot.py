@@ -26,6 +26,7 @@ class Pilot:
     Args:
         size: Of the window.
         root: A screen of the test's own in place of the program's; made by ``root(app)``.
+        survives: Faults of the program are what the test is about; else they fail it.
     """
 
     def __init__(
@@ -37,8 +38,10 @@ class Pilot:
         state=None,
         desk=None,
         services=None,
+        survives=False,
     ):
         self.now_s = 100.0
+        self.survives = survives
         self.desk = desk or DemoDesk()
         usual = WindowState(width=size[0], height=size[1], screen=screen, is_welcomed=True, scale=1.0)
         self.state = state or usual
@@ -73,7 +76,10 @@ class Pilot:
         self.now_s += after_s
         for event in pygame.event.get():
             self.app.handle(event)
-        return self.app.frame()
+        regions = self.app.frame()
+        if self.app.guard.latest is not None and not self.survives:
+            raise self.app.guard.latest
+        return regions
 
     def move(self, x, y):
         pygame.event.post(pygame.event.Event(pygame.MOUSEMOTION, pos=(x, y), rel=(0, 0), buttons=(0, 0, 0)))
