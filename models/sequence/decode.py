@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
@@ -47,6 +47,10 @@ class Reader:
         """Rows that still fit."""
         return len(self._rows) - len(self)
 
+    def companion(self) -> Reader:
+        """Another reader of the same network on the same runtime, empty."""
+        return Reader(self.model)
+
     def read(self, rows: Rows) -> None:
         """Make ``rows`` all that was read: keep the common beginning, read the rest in one go.
 
@@ -87,25 +91,38 @@ class Reader:
         if len(self) == 0:
             raise ValueError("nothing was read")
         with torch.inference_mode():
-            return RowLogits(self.model, self.model.head_inputs(self._hidden[len(self) - 1]))
+            return NetworkLogits(self.model, self.model.head_inputs(self._hidden[len(self) - 1]))
 
 
-@dataclass
-class RowLogits:
+class RowLogits(ABC):
     """The columns of one row, asked for in order; each sees what was set in ``row`` before."""
 
-    model: EventModel
-    inputs: Tensor
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
         self.row = np.zeros(len(Field), dtype=np.int16)
+
+    @abstractmethod
+    def of(self, field: Field) -> NDArray[np.float32]:
+        """Logits of a column given the columns already set."""
+
+
+class NetworkLogits(RowLogits):
+    """Columns by the network itself, on any device.
+
+    Args:
+        model: The network.
+        inputs: ``[heads head_width]``, what the hidden state tells the heads.
+    """
+
+    def __init__(self, model: EventModel, inputs: Tensor) -> None:
+        super().__init__()
+        self._model, self._inputs = model, inputs
 
     def of(self, field: Field) -> NDArray[np.float32]:
         """Logits of a column given the columns already set."""
         with torch.inference_mode():
-            row = torch.from_numpy(self.row.astype(np.int64)).to(self.inputs.device)
+            row = torch.from_numpy(self.row.astype(np.int64)).to(self._inputs.device)
             logits: NDArray[np.float32] = (
-                self.model.head_logits(field, self.inputs[field], row).float().cpu().numpy()
+                self._model.head_logits(field, self._inputs[field], row).float().cpu().numpy()
             )
         return logits
 
@@ -124,8 +141,8 @@ def draw(
     """
     scores = np.where(allowed, logits, -np.inf).astype(np.float64) / temperature
     weights = np.exp(scores - scores.max())
-    order = np.argsort(-weights, kind="stable")
-    mass = np.cumsum(weights[order])
-    kept = int(np.searchsorted(mass, top_p * mass[-1], side="left")) + 1
-    at = int(np.searchsorted(mass[:kept], rng.random() * mass[kept - 1], side="right"))
+    order = (-weights).argsort(kind="stable")
+    mass = weights[order].cumsum()
+    kept = int(mass.searchsorted(top_p * mass[-1], side="left")) + 1
+    at = int(mass[:kept].searchsorted(rng.random() * mass[kept - 1], side="right"))
     return int(order[min(at, kept - 1)])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from midi.events import MAX_BAR_TICKS, Field, Role, Rows
 from models.sequence.decode import Reader
+from models.sequence.fast import open_reader
 from models.sequence.network import EventModel
 
 Logits = NDArray[np.float32]
@@ -45,10 +46,11 @@ class Unheard:
 
     Args:
         model: The partner's network.
+        beside: The reader that hears; where both can pass through the network together, they do.
     """
 
-    def __init__(self, model: EventModel) -> None:
-        self._reader = Reader(model)
+    def __init__(self, model: EventModel, beside: Reader | None = None) -> None:
+        self._reader = open_reader(model) if beside is None else beside.companion()
         self._tick = 0
 
     @property

@@ -40,7 +40,8 @@ from midi.stream import EventStream
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.registry import find
-from models.sequence.decode import Mask, Reader, RowLogits, draw
+from models.sequence.decode import Mask, RowLogits, draw
+from models.sequence.fast import Runtime, open_reader
 from models.sequence.guidance import Unheard, guided
 from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig
@@ -83,14 +84,18 @@ class Player:
         model: The network, already on its device.
         name: For reports.
         passages: What the training music holds, to tell copying from invention; None where unknown.
+        runtime: What reads the rows; see :func:`models.sequence.fast.open_reader`.
     """
 
-    def __init__(self, model: EventModel, name: str = "model", passages: PassageFilter | None = None) -> None:
+    def __init__(
+        self, model: EventModel, name: str = "model", passages: PassageFilter | None = None,
+        runtime: Runtime = "auto",
+    ) -> None:  # fmt: skip
         self.model = model.eval()
         self.name = name
         self.passages = passages
-        self._reader = Reader(self.model)
-        self._unheard = Unheard(self.model)
+        self._reader = open_reader(self.model, runtime)
+        self._unheard = Unheard(self.model, self._reader)
 
     @classmethod
     def load(cls, bundle: str | Path, device: str = "auto", threads: int = 1) -> Player:
