@@ -32,6 +32,16 @@ class JobsLike(Protocol):
         ...
 
 
+def deed(argv: Sequence[str]) -> tuple[str, ...]:
+    """What a command line does to what: its words before the options, and the kind that is asked for.
+
+    Another seed or bar is the same deed done otherwise.
+    """
+    first = next((at for at, word in enumerate(argv) if word.startswith("--")), len(argv))
+    kind = argv.index("--kind") if "--kind" in argv else len(argv)
+    return (*argv[:first], *argv[kind + 1 : kind + 2])
+
+
 class JobWatch:
     """Follows the jobs that one screen started. One thread only.
 
@@ -44,14 +54,28 @@ class JobWatch:
         self._jobs, self._tell_fault = jobs, tell_fault
         self._waiting: dict[int, Done] = {}
 
-    def start(self, title: str, argv: Sequence[str], done: Done) -> None:
-        """Begin a job; ``done`` is told its result by a later :meth:`follow`."""
+    def start(self, title: str, argv: Sequence[str], done: Done) -> bool:
+        """Begin a job; ``done`` is told its result by a later :meth:`follow`.
+
+        Returns:
+            Whether it was begun: not while one does the same to the same, which goes on and is shown.
+        """
+        if self.is_running(*argv):
+            return False
         self._waiting[self._jobs.start(title, list(argv)).number] = done
+        return True
+
+    def is_running(self, *argv: str) -> bool:
+        """Whether a job of this screen does that and is not over."""
+        return any(deed(job.argv) == deed(argv) for job in self._mine())
 
     def running(self) -> Job | None:
         """The newest job of this screen that is not over."""
-        mine = [job for job in self._jobs.all() if job.number in self._waiting]
+        mine = self._mine()
         return mine[-1] if mine else None
+
+    def _mine(self) -> list[Job]:
+        return [job for job in self._jobs.all() if job.number in self._waiting]
 
     def cancel(self) -> None:
         """End the newest job early."""

@@ -66,7 +66,10 @@ class ModelsScreen(Widget):
             self.refresh()
         self.watch.follow()
         self.side.follow(view)
-        self.detail.follow(view, self.watch.running(), is_previewing=self.is_previewing(view))
+        is_made = self.watch.is_running("models", "preview", self.chosen)
+        self.detail.follow(
+            view, self.watch.running(), is_previewing=self.is_previewing(view), is_preview_made=is_made
+        )
 
     def refresh(self) -> None:
         """Read the shelf again."""

@@ -105,7 +105,7 @@ class ModelDetail(Panel):
         self.arrange()
         self.mark()
 
-    def follow(self, view: DeskView, job: Job | None, *, is_previewing: bool) -> None:
+    def follow(self, view: DeskView, job: Job | None, *, is_previewing: bool, is_preview_made: bool) -> None:
         """Whether it plays along, how its process is, and what runs."""
         is_ours = self.row.title == (view.model_name or "none")
         words, color = state_words(view, is_ours=is_ours)
@@ -122,6 +122,7 @@ class ModelDetail(Panel):
         if sign != (self.preview.text, self.preview.icon):
             self.preview.text, self.preview.icon = sign
             self.mark()
+        self.preview.set_enabled(is_previewing or not is_preview_made)
         self.progress.is_visible = job is not None
         if job is not None:
             self.progress.show(job.fraction)

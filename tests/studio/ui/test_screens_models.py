@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from models import registry
+from studio.jobs import JobState
 from studio.live.deskview import ChooseModel, PlayTake, StopTake
 from studio.live.planner import ModelHealth, ModelState
 from studio.ui.play.demo import idle_view
 from studio.ui.screens import models
+from studio.ui.screens.jobwatch import JobWatch
 from studio.ui.screens.models_detail import state_words
 from studio.ui.screens.models_list import RULES_ROW, model_rows
 from studio.ui.screens.models_shelf import Bundle, read_shelf
 from studio.ui.theme import ALARM, GOOD
 from tests.studio.ui.pilot import Pilot
-from tests.studio.ui.screens_fakes import services_in
+from tests.studio.ui.screens_fakes import FakeJobs, services_in
 
 
 class Scene:
@@ -108,6 +110,38 @@ def test_a_preview_is_made_played_and_stopped(scene: Scene, tmp_path: Path) -> N
     assert scene.screen.detail.preview.text == "Stop"
     scene.pilot.click("models.preview")
     assert scene.pilot.commands[-1] == StopTake()
+
+
+def test_a_preview_that_is_being_made_is_not_begun_again(scene: Scene) -> None:
+    for _ in range(3):
+        scene.pilot.click("models.preview")
+        scene.pilot.press("space")
+    assert len(scene.jobs.jobs) == 1
+    assert not scene.screen.detail.preview.is_enabled
+    scene.choose("partner@0.9.0")
+    assert scene.screen.detail.preview.is_enabled
+    scene.pilot.click("models.preview")
+    assert [job.argv[2] for job in scene.jobs.jobs] == ["partner@1.0.0", "partner@0.9.0"]
+    scene.jobs.end(error="It failed.")
+    scene.pilot.frame()
+    scene.pilot.frame()
+    assert scene.screen.detail.preview.is_enabled
+
+
+def test_one_deed_at_a_time_for_each_target() -> None:
+    jobs = FakeJobs()
+    watch = JobWatch(jobs, lambda *_: None)
+    again = ["takes", "try-again", "one", "--from-bar", "2", "--seed", "3"]
+    assert watch.start("Again", again, lambda _: None)
+    assert not watch.start("Again", [*again[:-1], "4"], lambda _: None), "another seed is no other deed"
+    assert watch.start("Again", ["takes", "try-again", "two"], lambda _: None)
+    export = ["takes", "export", "one", "--out", "x", "--kind"]
+    assert watch.start("Export", [*export, "wav"], lambda _: None)
+    assert watch.start("Export", [*export, "midi"], lambda _: None)
+    assert not watch.start("Export", [*export, "wav"], lambda _: None)
+    jobs.jobs[0] = replace(jobs.jobs[0], state=JobState.DONE, result={})
+    watch.follow()
+    assert watch.start("Again", again, lambda _: None)
 
 
 def test_promote_roll_back_and_undo(scene: Scene, tmp_path: Path) -> None:
