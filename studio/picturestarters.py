@@ -48,7 +48,7 @@ class PictureStarter:
 def _flowers(which: str) -> Mapping[str, str]:
     return {
         "name": f"TensorFlow flower_photos, {which}, cut to 128 px squares",
-        "licence": "CC-BY-2.0, photographers under Credits",
+        "licence": "CC-BY-2.0, https://creativecommons.org/licenses/by/2.0/",
         "source": "The TensorFlow Team, 2019; every photographer is named in this card",
     }
 
