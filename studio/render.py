@@ -17,7 +17,7 @@ from midi.errors import UserError
 from midi.events import GRID_PER_BEAT, BarGrid
 from midi.files import score_to_bytes, write_bytes
 from midi.note import PPQ, Score, TimeSignature
-from studio.live.channels import Channels
+from studio.live.channels import Channels, balance
 from studio.live.messages import Sound, Voice
 from studio.live.soundfiles import SoundWriter, samples_16
 from studio.live.synth import Synth
@@ -122,6 +122,7 @@ def _bar_beats(grid: BarGrid, n_beats: float) -> tuple[float, ...]:
 def audio_blocks(performance: Performance, progress: Progress | None = None) -> Iterator[NDArray[np.float32]]:
     """The performance through the built-in synth, as blocks [frames, 2] at 48 kHz."""
     synth = Synth(SAMPLE_RATE_HZ)
+    balance(synth)
     channels = Channels()
     for sound in performance.sounds():
         channels.schedule(sound, synth, round(sound.time_s * SAMPLE_RATE_HZ))

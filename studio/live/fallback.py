@@ -76,7 +76,7 @@ def rule_notes(
     if len(heard) == 0 or not steering.hears_human or until_tick <= from_tick:
         return ()
     key = _key(heard, grid, from_tick)
-    velocity = int(np.clip(np.median(heard["velocity"][-16:]) * 0.8, 30, 100))
+    velocity = int(np.clip(np.median(heard["velocity"][-16:]), 30, 110))
     notes: list[PlannedNote] = []
     for start, length in _slots(grid, from_tick, until_tick):
         chords = _chain(heard, grid, key, start, from_tick)

@@ -9,7 +9,7 @@ from midi.events import CLASS_PROGRAMS
 from midi.messages import Kind, Message, control
 from midi.note import DRUM_CHANNEL
 from midi.scheduler import OutputScheduler
-from studio.live.channels import SYNTH_CHANNELS, Channels
+from studio.live.channels import SYNTH_CHANNELS, Channels, balance, gain_of
 from studio.live.messages import FIRST_FIXED_ID, Sound, Voice
 from studio.live.synth import Instrument, SynthEvent
 
@@ -68,6 +68,7 @@ class SynthOutput:
     def __init__(self, synth: Instrument, frame_at: Callable[[float], int | None]) -> None:
         self._synth, self._frame_at = synth, frame_at
         self._channels = Channels()
+        balance(synth)
 
     def play(self, sound: Sound) -> None:
         """Have a sound played."""
@@ -78,8 +79,8 @@ class SynthOutput:
 
     def set_volume(self, voice: Voice, gain_db: float) -> None:
         """How loud a voice is, with what it has sounding: dB beside its own loudness, −60 is silence."""
-        gain = 0.0 if gain_db <= SILENCE_DB else 10.0 ** (gain_db / 20.0)
         for channel in SYNTH_CHANNELS[voice]:
+            gain = 0.0 if gain_db <= SILENCE_DB else gain_of(channel, gain_db)
             self._synth.schedule(SynthEvent(0, "gain", channel, gain=gain))
 
     def panic(self) -> None:

@@ -64,7 +64,7 @@ def test_notes_are_heard_where_the_take_has_them(played, record_property):
 
 def test_nothing_clips_and_nothing_clicks(played):
     _, wave, _ = played
-    assert 0.1 < np.abs(wave).max() < 0.98
+    assert 0.3 < np.abs(wave).max() < 0.98
     assert abs(float(wave.mean())) < 1e-3
     assert largest_step(wave) < LARGEST_STEP
 
@@ -96,4 +96,6 @@ def test_player_and_partner_are_both_heard(played):
         sounds = tuple(sound for sound in take.sounds if sound.voice is voice)
         alone = Performance(type(take)(take.header, sounds, take.tempo))
         levels[voice] = level_db(np.concatenate(list(audio_blocks(alone))))
-    assert abs(levels[Voice.PLAYER] - levels[Voice.PARTNER]) < 6
+    # The rules' chords are struck more softly than the melody; a model plays at its velocity.
+    assert 0 < levels[Voice.PLAYER] - levels[Voice.PARTNER] < 6
+    assert level_db(played[1]) > -26

@@ -55,6 +55,16 @@ def test_drums_belong_to_who_plays_them(voice):
     assert np.array_equal(heard((Voice.METRONOME, -60.0), sounds=[drum]), plain)
 
 
+def test_one_hand_stands_beside_a_whole_accompaniment():
+    player, partner = (np.abs(heard(sounds=[NOTES[voice]])).max() for voice in (Voice.PLAYER, Voice.PARTNER))
+    assert 20 * np.log10(player / partner) == pytest.approx(7.5, abs=0.1)
+
+
+def test_both_hands_at_full_strength_stay_below_full_scale():
+    chord = [Sound(0.2, "on", Voice.PLAYER, p, 127, p, 0) for p in (36, 43, 48, 52, 60, 64, 67, 72, 76, 84)]
+    assert 0.7 < np.abs(heard(sounds=chord)).max() < 0.98
+
+
 def test_the_player_changes_instruments():
     piano = heard(sounds=[NOTES[Voice.PLAYER]])
     bass = heard(sounds=[Sound(0.2, "on", Voice.PLAYER, 60, 60, 1, 4)])
