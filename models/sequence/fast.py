@@ -247,10 +247,8 @@ class _Head:
         width = model.config.head_width
         self._own = slice(field * width, (field + 1) * width)
         self._norm = _array(model, f"head_norms.{field:d}.weight")
-        self._weight, self._bias = (
-            _matrix(model, f"head_out.{field:d}"),
-            _array(model, f"head_out.{field:d}.bias"),
-        )
+        self._weight = _matrix(model, f"head_out.{field:d}")
+        self._bias = _array(model, f"head_out.{field:d}.bias")
         self._normed = np.zeros(width, dtype=np.float32)
         self._active, self._logits = _Buffer(1, width), _Buffer(1, FIELD_SIZES[field])
 

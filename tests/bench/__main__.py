@@ -15,121 +15,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from midi.corpus import build_corpus
-from midi.events import BarGrid, Field, Role, start_row
 from midi.files import write
 from midi.note import Note, NoteArray, Part, Score
 from models.registry import find
-from models.sequence.decode import Reader, draw
-from models.sequence.network import EventModel
-from models.sequence.player import Player
 from studio.live.synth import Synth, SynthEvent
-from tests.bench.figures import ROUNDS, Figure, compared, cpu_s, higher
+from tests.bench.figures import Figure, compared, cpu_s, higher
+from tests.bench.rows import decode_figures
 from tests.bench.window import window_figures
-
-POSITION = 400
-"""Rows already read when a row is timed."""
-
-
-def decode_figures() -> list[Figure]:
-    """A whole event row against the bare trunk step, and a late note against one row."""
-    torch.set_num_threads(1)
-    model = Player.load("partner").model
-    reader = Reader(model)
-    rows = random_rows(POSITION)
-    reader.read(rows)
-    rng = np.random.default_rng(0)
-    vector = torch.zeros(1, 1, model.config.trunk.width)
-
-    def back() -> None:
-        reader.step_back(POSITION)
-
-    def trunk() -> None:
-        back()
-        with torch.inference_mode():
-            model.trunk(vector, reader._cache)
-
-    def row() -> None:
-        back()
-        logits = reader.next_row()
-        for field in Field:
-            if field <= Field.VELOCITY:
-                scores = logits.of(field)
-                logits.row[field] = draw(scores, np.ones(len(scores), dtype=bool), 1.0, 0.95, rng)
-        reader.append(rows[-1:])
-
-    def late() -> None:
-        reader.step_back(POSITION - 4)
-        reader.append(rows[-4:])
-
-    def again() -> None:
-        reader.step_back(0)
-        reader.append(rows)
-
-    trunk_s, row_s, late_s = cpu_s(trunk, row, late)
-    again_s = cpu_s(again, rounds=3)[0]
-    millions = sum(p.numel() for p in model.parameters()) / 1e6
-    return [
-        compared(
-            f"event row, {millions:.1f} M, position {POSITION}",
-            row_s * 1e3,
-            "ms",
-            "bare eager trunk step",
-            trunk_s * 1e3,
-            "<= 0.45 (needs the fast CPU path)",
-            0.45,
-        ),
-        compared("late note: back and 4 rows", late_s * 1e3, "ms", "one row", row_s * 1e3, "<= 2", 2.0),
-        compared(
-            "late note: back and 4 rows",
-            late_s * 1e3,
-            "ms",
-            f"reading {POSITION} rows again",
-            again_s * 1e3,
-            "< 1",
-            1.0,
-        ),
-        *gpu_figures(model, rows, row_s),
-    ]
-
-
-def gpu_figures(model: EventModel, rows: np.ndarray, cpu_row_s: float) -> list[Figure]:
-    """Milliseconds a row on a GPU, eager, where there is one."""
-    if not torch.cuda.is_available():
-        return []
-    reader = Reader(model.to("cuda"))
-    reader.read(rows)
-
-    def row() -> None:
-        reader.step_back(POSITION)
-        logits = reader.next_row()
-        for field in Field:
-            if field <= Field.VELOCITY:
-                logits.of(field)
-        reader.append(rows[-1:])
-        torch.cuda.synchronize()
-
-    row()
-    began = time.perf_counter()
-    for _ in range(ROUNDS):
-        row()
-    gpu_s = (time.perf_counter() - began) / ROUNDS
-    name = torch.cuda.get_device_name()
-    return [
-        compared(f"event row on {name}, eager", gpu_s * 1e3, "ms", "the CPU row", cpu_row_s * 1e3, "", None)
-    ]
-
-
-def random_rows(count: int) -> np.ndarray:
-    """Legal rows of no musical worth."""
-    rng = np.random.default_rng(0)
-    rows = np.repeat(start_row(BarGrid(), 0), count, axis=0)
-    rows[1:, Field.ROLE] = Role.PARTNER
-    rows[1:, Field.DELTA] = rng.integers(0, 7, count - 1)
-    rows[1:, Field.PITCH] = rng.integers(40, 80, count - 1)
-    return rows
 
 
 def synth_figures() -> list[Figure]:
