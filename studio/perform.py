@@ -92,7 +92,7 @@ def perform(options: PerformOptions, progress: Progress | None = None) -> dict[s
         latency_ms = plan_latency_ms(options.model, options.device)
     partner = load_partner(options.model, options.device)
     settings.made_folder(options.out)
-    conductor = Conductor(_config(options, piece))
+    conductor = Conductor(_config(options, piece), keeps_history=True)
     run, take = _record(conductor, piece, partner, latency_ms, options, progress)
     name = f"{options.mode}  ·  {piece.bpm:g} bpm  ·  seed {options.seed}  ·  {partner.name}"
     performance = Performance(load_take(take), options.file.stem, name, piece.time_signatures)

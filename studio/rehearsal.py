@@ -70,7 +70,7 @@ def play_run(run: LiveRun, planner: PlannerLike | None, latency_s: float) -> Per
     config = ConductorConfig(
         bpm=run.bpm, grid=run.grid, steering=steering, seed=run.seed, starts_on_key=False
     )
-    conductor = Conductor(config)
+    conductor = Conductor(config, keeps_history=True)
     clock = Transport().with_tempo(0.0, config.bpm).start(0.0, 0.0)
     inputs, end_s = key_inputs(run.melody, clock.seconds_at), clock.seconds_at(run.until_tick)
     if planner is None or not run.has_model:

@@ -66,10 +66,16 @@ class Conductor:
     After a panic the partner rests until the next key press. After a stop, time goes on at the next
     bar line. A key that is ignored makes no sound: pitches outside 0–127, and presses beyond
     :data:`~studio.live.keys.MAX_PRESSES_A_STEP` in one step.
+
+    Args:
+        config: The performance.
+        keeps_history: Keep every note, for :meth:`performed`. Otherwise only what the partner reads is kept,
+            however long the performance.
     """
 
-    def __init__(self, config: ConductorConfig) -> None:
+    def __init__(self, config: ConductorConfig, *, keeps_history: bool = False) -> None:
         self.config = config
+        self._keeps_history = keeps_history
         self._now_s = self._previous_s = self._last_key_s = -math.inf
         self._deadline_s = self._due_s = math.inf
         self._slack_s = 0.0
@@ -79,8 +85,8 @@ class Conductor:
         self._mode = config.mode
         note_ids = itertools.count()
         self._keys = Keys(note_ids, config.player_instrument)
-        self._playback = Playback(note_ids)
-        self._context = Context(config.grid, config.player_instrument)
+        self._playback = Playback(note_ids, keeps_history=keeps_history)
+        self._context = Context(config.grid, config.player_instrument, keeps_history=keeps_history)
         self._planning = Planning(config, self._context, self._playback)
         self._player_notes = self._partner_notes = self._in_past = self._ignored_keys = 0
         self._new_keys = 0
@@ -169,7 +175,12 @@ class Conductor:
 
         ``ticks`` of a player's note is where the model learned of it; the duration of a key still
         down is 0. Partner notes have the durations with which they were really ended.
+
+        Raises:
+            ValueError: The conductor was not told to keep its history.
         """
+        if not self._keeps_history:
+            raise ValueError("a conductor without keeps_history has forgotten what was performed")
         until = max(0, math.ceil(self._transport.ticks_at(self._now_s)))
         return self._context.performed(self._playback.played(), until)
 

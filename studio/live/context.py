@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ from models.sequence.plan import PlannedNote, planned_events
 MAX_ROWS = 512
 """Longest context sent; beyond it the context starts anew at a later bar line."""
 
+KEPT_HEARD = 256
+"""The player's last notes that are kept for the rules, which hear no more than these."""
+
 KEPT_ROWS = 256
 """Rows that remain then (about), so that a restart, which costs the model a fresh reading, is rare."""
 
@@ -48,12 +52,14 @@ class Context:
     Args:
         grid: Bar lines.
         instrument: Instrument class of the player.
+        keeps_history: Keep all of the player's notes, for :meth:`performed`, and not only the last
+            :data:`KEPT_HEARD`: a performance at the desk has no end in sight.
     """
 
-    def __init__(self, grid: BarGrid, instrument: int = 0) -> None:
+    def __init__(self, grid: BarGrid, instrument: int = 0, *, keeps_history: bool = False) -> None:
         self._opening = (Interplay.ACCOMPANY, NO_INSTRUMENT)
         self.stream = EventStream(grid, 0, *self._opening)
-        self.heard: list[HeardNote] = []
+        self.heard: deque[HeardNote] = deque(maxlen=None if keeps_history else KEPT_HEARD)
         self._instrument = instrument
 
     def hear(self, frontier: int, presses: list[HeardNote], releases: list[HeardNote]) -> None:
@@ -117,7 +123,7 @@ class Context:
                 n.velocity,
                 n.onset_ticks,
             )
-            for n in self.heard[-recent:]
+            for n in list(self.heard)[-recent:]
         ]
         return sort_events(np.array(rows, dtype=EVENT_DTYPE))
 

@@ -15,7 +15,7 @@ import numpy as np
 from midi.events import GRID_PER_BEAT, BarGrid
 from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering
 from studio.live.config import ConductorConfig
-from studio.live.context import Context, HeardNote
+from studio.live.context import KEPT_HEARD, Context, HeardNote
 from studio.live.fallback import rule_notes
 from studio.live.feel import Shaping
 from studio.live.messages import Mode, Sound
@@ -28,7 +28,6 @@ STEP_TICKS = GRID_PER_BEAT // 4
 """A 16th: the unit in which plans are counted as there or missing."""
 
 _EPS = 1e-6  # ticks; float noise must not decide about a whole tick
-_HEARD_FOR_RULES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +277,7 @@ class Planning:
         notes: tuple[PlannedNote, ...] = ()
         is_over = moment.transport.seconds_at(end) < moment.now_s
         if self.config.fallback == "rules" and self.policy.plays_without_model and not is_over:
-            heard = self.context.heard_events(_HEARD_FOR_RULES)
+            heard = self.context.heard_events(KEPT_HEARD)
             until = self.book.gap_end(self.book.frontier, end)
             steering = self.shaping.placed(self.steering)
             notes = rule_notes(heard, self.config.grid, self.book.frontier, until, steering)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -31,20 +32,21 @@ class Playback:
 
     Args:
         note_ids: Where note ids come from, shared with the player's keys.
+        keeps_history: Keep every note given out, for :meth:`played`.
 
     Attributes:
-        history: Every note given out.
+        history: Every note given out; empty unless they are kept.
         late_drops: Notes never given out because their time had gone.
         fallback_notes: Notes given out that came from the rules.
     """
 
-    def __init__(self, note_ids: Iterator[int]) -> None:
+    def __init__(self, note_ids: Iterator[int], *, keeps_history: bool = False) -> None:
         self._note_ids = note_ids
         self._queue: list[tuple[int, int, PlannedNote, bool]] = []
         self._offs: list[tuple[int, tuple[int, int]]] = []
         self._serial = 0
         self._sounding: dict[tuple[int, int], _Sounding] = {}
-        self.history: list[PlayedNote] = []
+        self.history: deque[PlayedNote] = deque(maxlen=None if keeps_history else 0)
         self.late_drops = 0
         self.fallback_notes = 0
 
@@ -126,7 +128,7 @@ class Playback:
         return [self._off(key, round(now_ticks), now_s) for key in sorted(self._sounding)], forgotten
 
     def played(self) -> tuple[PlannedNote, ...]:
-        """Every note given out so far, with the duration that it really had."""
+        """Every note given out so far and kept, with the duration that it really had."""
         return tuple(
             replace(p.note, duration_ticks=max(1, p.end_ticks - p.note.onset_ticks)) for p in self.history
         )

@@ -1,13 +1,15 @@
 """Recording: a take grows on disk from the first note on, and the engine never waits for the disk.
 
 The engine hands over what happened; a thread of its own writes it. While the disk is full or gone,
-everything stays in memory and is tried again; nothing is lost as long as the program runs.
+everything stays in memory and is tried again; nothing is lost as long as the program runs. What is written is
+kept in memory too, packed, since a disk that is gone can't be read again.
 """
 
 from __future__ import annotations
 
 import tempfile
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -53,6 +55,25 @@ def _open_raw(path: Path, is_ours: bool) -> RawFile:
     return path.open("r+b" if is_ours and path.exists() else "xb", buffering=0)
 
 
+class _Packed:
+    """Bytes that grow at the end, deflated: lines of a take become about a tenth."""
+
+    def __init__(self) -> None:
+        self._packer = zlib.compressobj()
+        self._packed = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def add(self, data: bytes) -> None:
+        """Take more in."""
+        self._packed += self._packer.compress(data)
+
+    def data(self) -> bytes:
+        """Everything that was added."""
+        return zlib.decompress(bytes(self._packed) + self._packer.copy().flush())
+
+
 class TakeWriter:
     """Lines on their way to a file. No threads: one caller at a time.
 
@@ -71,33 +92,37 @@ class TakeWriter:
         self.problem = ""
         self._opener = opener
         self._file: RawFile | None = None
-        self._lines: list[bytes] = [header_line(header)]
+        self._pending: list[bytes] = [header_line(header)]
+        self._written = _Packed()
         self._is_ours = False
-        self._n_written = 0
         self._size = 0
 
     def add(self, lines: Sequence[bytes]) -> None:
         """Take lines in; they are written by the next ``flush``."""
-        self._lines += lines
+        self._pending += lines
 
     def flush(self) -> bool:
         """Try to bring everything to the file; False, and a ``problem``, when that fails."""
-        pending = b"".join(self._lines[self._n_written :])
+        data = pending = b"".join(self._pending)
         try:
             if self._file is None:
                 self._file = self._opener(self.path, self._is_ours)
                 self._is_ours = True
-            if pending:
+                if self._size_on_disk() < self._size:
+                    # It was removed or cut since it was last open.
+                    self._size, data = 0, self._written.data() + pending
+            if data:
                 # A write that failed half way may have left the start of these lines.
                 self._file.seek(self._size)
                 self._file.truncate(self._size)
-                self._write(self._file, pending)
+                self._write(self._file, data)
         except OSError as fault:
             self.problem = f"The take can't be written to {self.path}: {fault.strerror or fault}."
             self._close_file()
             return False
-        self._size += len(pending)
-        self._n_written = len(self._lines)
+        self._size += len(data)
+        self._written.add(pending)
+        self._pending.clear()
         self.problem = ""
         return True
 
@@ -152,16 +177,20 @@ class TakeWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(path.name + ".part")
         try:
-            draft.write_bytes(b"".join(self._lines))
+            draft.write_bytes(self._written.data() + b"".join(self._pending))
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
 
     def _is_whole(self) -> bool:
+        return self._size_on_disk() == self._size
+
+    def _size_on_disk(self) -> int:
+        """Bytes of the file; −1 where there is none."""
         try:
-            return self.path.stat().st_size == self._size
+            return self.path.stat().st_size
         except OSError:
-            return False
+            return -1
 
     def _close_file(self) -> None:
         file, self._file = self._file, None

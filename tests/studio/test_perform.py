@@ -299,7 +299,7 @@ def test_rules_take_no_time():
 def test_what_is_heard_pairs_up(short, planner):
     piece = prepare(midi.read(short))
     run = program._play(
-        program.Conductor(program._config(options(short, Path()), piece)),
+        program.Conductor(program._config(options(short, Path()), piece), keeps_history=True),
         piece, Partner("fake", planner), 50.0,
     )  # fmt: skip
     notes, n_hanging = heard_notes(run.sounds)

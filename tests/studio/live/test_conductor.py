@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from midi.events import BarGrid, Field, Role, encode
 from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering
 from studio.live.conductor import Conductor, ConductorConfig
-from studio.live.context import KEPT_ROWS, MAX_ROWS
+from studio.live.context import KEPT_HEARD, KEPT_ROWS, MAX_ROWS
 from studio.live.messages import (
     Actions,
     ControllerMoved,
@@ -132,7 +132,10 @@ class Stage:
 
 
 def stage(*, ready: bool = True, behaviour=None, **config) -> Stage:
-    made = Stage(Conductor(ConductorConfig(**config)), behaviour if behaviour is not None else [[0.0]])
+    made = Stage(
+        Conductor(ConductorConfig(**config), keeps_history=True),
+        behaviour if behaviour is not None else [[0.0]],
+    )
     if ready:
         made.step(0.0, ModelChanged(0.0, is_ready=True))
     return made
@@ -181,7 +184,7 @@ CONFIGS = st.builds(
 
 
 def perform(config: ConductorConfig, inputs, delays, gaps, *, is_garbled: bool = False) -> Stage:
-    made = Stage(Conductor(config), delays, is_garbled)
+    made = Stage(Conductor(config, keeps_history=True), delays, is_garbled)
     made.step(0.0, ModelChanged(0.0, is_ready=True))
     queue = sorted(inputs, key=lambda item: item.time_s)
     now_s, i = 0.0, 0
@@ -294,7 +297,7 @@ def test_event_driven_loop_hears_the_same_as_a_fine_one():
 @settings(max_examples=15, deadline=None)
 @given(DELAYS, st.lists(st.integers(0, 40), max_size=12))
 def test_what_was_committed_is_what_is_played(delays, onsets):
-    made = Stage(Conductor(ConductorConfig(fallback="silence")), delays)
+    made = Stage(Conductor(ConductorConfig(fallback="silence"), keeps_history=True), delays)
     made.step(0.0, ModelChanged(0.0, is_ready=True), KeyDown(0.0, 60, 80))
     keys = {i * 0.1: KeyDown(i * 0.1, 62 + i % 5, 80) for i in onsets}
     promised: set[PlannedNote] = set()
@@ -592,6 +595,17 @@ def test_a_long_context_starts_anew_at_a_bar_line_and_not_every_time():
     performed = made.conductor.performed()
     assert (performed["role"] == Role.HUMAN).sum() == 1100
     assert (performed["role"] == Role.PARTNER).sum() == made.conductor.counts.partner_notes
+
+
+def test_a_performance_without_end_keeps_only_what_the_partner_reads():
+    made, kept = Stage(Conductor(ConductorConfig()), [[0.0]]), stage(ready=False)
+    for each in (made, kept):
+        each.run(40.0, 0.02, melody(600, beat_s=0.06))
+    assert made.sounds == kept.sounds
+    assert len(made.conductor._context.heard) == KEPT_HEARD
+    assert not made.conductor._playback.history
+    with pytest.raises(ValueError, match="keeps_history"):
+        made.conductor.performed()
 
 
 # Desk.

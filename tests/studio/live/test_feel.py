@@ -34,7 +34,7 @@ def perform(inputs=(), notes=None, **config):
                 tuple(found(tick) for tick in range(first, request.until_tick, 6)),
             )  # fmt: skip
 
-    conductor = Conductor(ConductorConfig(starts_on_key=False, **config))
+    conductor = Conductor(ConductorConfig(starts_on_key=False, **config), keeps_history=True)
     run = play_offline(conductor, InlinePlanner(Eighths()), inputs, 4.0)
     return run, asked, conductor
 
@@ -161,7 +161,7 @@ def test_register_moves_both_bounds_of_what_is_asked():
 
 
 def test_another_time_signature_begins_at_the_next_start():
-    conductor = Conductor(ConductorConfig())
+    conductor = Conductor(ConductorConfig(), keeps_history=True)
     conductor.step(0.0, (KeyDown(0.0, 60, 80),))
     conductor.choose_bars(72)
     conductor.step(1.1)
@@ -177,7 +177,7 @@ def test_another_time_signature_begins_at_the_next_start():
 
 
 def test_the_players_sound_changes_for_the_next_key_only():
-    conductor = Conductor(ConductorConfig())
+    conductor = Conductor(ConductorConfig(), keeps_history=True)
     conductor.step(0.0, (KeyDown(0.0, 60, 80),))
     conductor.choose_instrument(4)
     sounds = conductor.step(0.5, (KeyUp(0.5, 60), KeyDown(0.5, 62, 80))).sounds

@@ -252,6 +252,40 @@ def test_a_file_removed_while_playing_is_written_again(tmp_path):
     assert len(load_take(path).sounds) == 2
 
 
+def test_a_file_removed_while_the_disk_was_full_is_written_from_its_beginning(tmp_path, full_disk):
+    path = tmp_path / TAKE_NAME
+    writer = TakeWriter(path, HEADER, full_disk)
+    full_disk.room = 10_000
+    assert writer.flush()
+    full_disk.room = 0
+    writer.add(event_lines(0.0, (), Actions(tuple(note(0.0, 0.5, 60, 0)))))
+    assert not writer.flush()
+    path.unlink()
+    full_disk.room = 10_000
+    assert writer.close(tmp_path / "spare") == path
+    assert load_take(path).sounds == tuple(note(0.0, 0.5, 60, 0))
+    writer.save_as(tmp_path / "copy.jsonl")
+    assert (tmp_path / "copy.jsonl").read_bytes() == path.read_bytes()
+
+
+def test_a_long_take_is_kept_packed_and_saved_elsewhere_whole(tmp_path):
+    path = tmp_path / TAKE_NAME
+    writer = TakeWriter(path, HEADER)
+    for number in range(5000):
+        at_s = number * 0.1371
+        writer.add(event_lines(at_s, (), Actions(tuple(note(at_s, at_s + 0.1, 36 + number % 60, number)))))
+        if number % 10 == 0:
+            assert writer.flush()
+            assert not writer._pending
+    assert writer.flush()
+    written = path.read_bytes()
+    assert len(writer._written) < len(written) / 6
+    writer.add([b"more\n"])
+    writer.save_as(tmp_path / "elsewhere" / TAKE_NAME)
+    assert (tmp_path / "elsewhere" / TAKE_NAME).read_bytes() == written + b"more\n"
+    assert writer.close(tmp_path / "spare") == path
+
+
 def test_a_failing_close_is_no_loss(tmp_path):
     class Stubborn(FullDisk):
         def close(self) -> None:
