@@ -29,6 +29,7 @@ from studio.live.planner import ModelHealth, ModelState
 from studio.takes import Library
 from studio.ui.app import App
 from studio.ui.demo import DEMO_AT_S, DemoDesk
+from studio.ui.play import demo
 from studio.ui.play.demo import busy_view, idle_view
 from studio.ui.screens import models
 from studio.ui.screens.models_shelf import read_shelf
@@ -121,6 +122,7 @@ def photographer() -> Iterator[Callable[[str], pygame.Surface]]:
     ):
         patch.setenv("ANTIPHON_HOME", HOME)
         patch.setattr(models, "read_shelf", lambda: shelf)
+        patch.setattr(demo, "shipped_partner", lambda: "partner@1.0.0")
         places = {count: Path(scratch) / str(count) for count in {scene.n_takes for scene in SCENES.values()}}
         for count, place in places.items():
             place.mkdir()

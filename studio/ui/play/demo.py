@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import assets
 from midi.events import DRUMS, INSTRUMENT_NAMES
 from models.sequence.plan import PlannedNote, Steering
 from studio.live.deskview import DeskView, Devices, RollNote, TakeState
@@ -17,6 +19,10 @@ from studio.live.feel import Feel
 from studio.live.messages import LiveCounts, Mode, Snapshot, Voice
 from studio.live.meters import Meters, Percentiles
 from studio.live.planner import ModelHealth, ModelState
+from studio.ui.screens.models_shelf import read_shelf
+
+PARTNER_NAME = "partner"
+"""Bundle that the demo plays with."""
 
 BPM = 108.0
 PIANO, BASS, STRINGS = (INSTRUMENT_NAMES.index(name) for name in ("piano", "bass", "strings"))
@@ -130,6 +136,13 @@ def busy_chords(now_ticks: float, bars: int = 8) -> tuple[tuple[int, str], ...]:
     return tuple(each for each in names if each[0] <= now_ticks)
 
 
+@cache
+def shipped_partner() -> str:
+    """The bundle that comes along, ``name@version`` as its manifest says; so the Models screen marks it."""
+    found = [bundle for bundle in read_shelf(own=assets.path("nothing")) if bundle.name == PARTNER_NAME]
+    return next((bundle.title for bundle in found if bundle.is_current), f"{PARTNER_NAME}@1.0.0")
+
+
 def busy_view(time_s: float) -> DeskView:
     """All of the desk ``time_s`` seconds after the start, everything in use."""
     snapshot = busy_snapshot(time_s)
@@ -149,8 +162,8 @@ def busy_view(time_s: float) -> DeskView:
             rows=15200,
             priority="real-time",
         ),
-        model=ModelHealth(ModelState.READY, name="starter-partner 1.0.0"),
-        model_name="starter-partner@1.0.0",
+        model=ModelHealth(ModelState.READY, name=shipped_partner().replace("@", " ")),
+        model_name=shipped_partner(),
         devices=Devices(
             inputs=("Launchkey 49 MK3", "Digital Piano"),
             outputs=("IAC Driver Bus 1",),

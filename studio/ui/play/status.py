@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pygame
@@ -21,9 +22,13 @@ ACTIVE_S = 0.15
 """An activity light stays lit this long after a message."""
 
 MOST_PICKER_PX = 260
+PICKER_EXTRA_PX = 72
+"""Room of a picker beside its words: icon, chevron and margins."""
 
 REFRESH_S = 0.25
 """Figures change no more often: they are to be read."""
+
+TIGHT_FIGURES_PX = 340
 
 LEAST_ISR = 0.98
 """Below this share of steps with a plan in time, gaps are heard."""
@@ -67,6 +72,12 @@ class DevicePicker(Dropdown):
         self._echo.tell(value, self.ui.now_s)
         self.ui.do(self._command(value))
 
+    @property
+    def words(self) -> str:
+        """What is written on it."""
+        chosen = (option.text for option in self.options if option.value == self.value)
+        return next(chosen, "") or self.placeholder
+
     def show(self, options: tuple[Option, ...], value: str, *, is_active: bool) -> None:
         """What there is, what is chosen, and whether something came through just now."""
         self.set_options(options)
@@ -94,6 +105,23 @@ def _with_none(names: tuple[str, ...], chosen: str, none_text: str) -> tuple[Opt
     return (*listed, Option("none", none_text))
 
 
+def shares(room: int, wanted: Sequence[int]) -> list[int]:
+    """Room dealt out evenly; what one does not want goes to those that want more, while there is any."""
+    even = room // len(wanted)
+    lacking = sum(max(0, width - even) for width in wanted)
+    spare = sum(max(0, even - width) for width in wanted)
+    if not lacking or not spare:
+        return [even] * len(wanted)
+    given = min(1.0, spare / lacking)
+    taken = min(1.0, lacking / spare)
+    return [
+        even + math.floor((width - even) * given)
+        if width > even
+        else even - math.ceil((even - width) * taken)
+        for width in wanted
+    ]
+
+
 class DevicesPanel(Panel):
     """Pickers of MIDI in, MIDI out and sound.
 
@@ -114,6 +142,7 @@ class DevicesPanel(Panel):
         self.sound = self.add(
             DevicePicker(ui, "sound", "speaker", "Sound device", ChooseSound, has_light=False)
         )
+        self._words: tuple[str, ...] = ()
 
     def look(self, view: DeskView) -> None:
         """Hot-plugged ports come and go in the lists."""
@@ -125,18 +154,28 @@ class DevicesPanel(Panel):
         ):
             options = _with_none(names, chosen, none_text)
             picker.show(options, chosen or "none", is_active=0.0 <= now_s - active_s < ACTIVE_S)
+        words = tuple(picker.words for picker in (self.input, self.output, self.sound))
+        if words != self._words:
+            self._words = words
+            self.arrange()
+            self.mark()
 
     def arrange(self) -> None:
-        """Three of one width."""
+        """Three of one width; where a name would be cut, a shorter one gives room."""
         px = self.ui.theme.px
         gap = px(8)
         inner = self.rect.inflate(-px(16) - gap, 0)
         inner.left = self.rect.left + px(16)
-        width = min((inner.width - 2 * gap) // 3, px(MOST_PICKER_PX))
-        height = min(px(30), self.rect.height - px(10))
-        for number, picker in enumerate((self.input, self.output, self.sound)):
-            left = inner.left + number * (width + gap)
+        pickers = (self.input, self.output, self.sound)
+        room = min(inner.width - 2 * gap, 3 * px(MOST_PICKER_PX))
+        scale = self.ui.theme.scale
+        wanted = [
+            text_width(picker.words, "body", "regular", scale) + px(PICKER_EXTRA_PX) for picker in pickers
+        ]
+        height, left = min(px(30), self.rect.height - px(10)), inner.left
+        for picker, width in zip(pickers, shares(room, wanted), strict=True):
             picker.place(pygame.Rect(left, self.rect.centery - height // 2, width, height))
+            left += width + gap
 
 
 NOTHING = "\N{EN DASH}"
@@ -197,6 +236,9 @@ class FiguresPanel(Panel):
             return
         self._refreshed_s = now_s
         shown = figures(view, now_s < self._trouble_until_s)
+        if self.rect.width < self.ui.theme.px(TIGHT_FIGURES_PX):
+            # Where room is scarce, a count of nothing gives way.
+            shown = tuple(each for each in shown if each.is_trouble or each.label != "Dropouts")
         if shown != self.shown or view.is_alive != self._is_alive:
             self.shown, self._is_alive = shown, view.is_alive
             self.mark()

@@ -207,7 +207,8 @@ class PartsPanel(Panel):
     def arrange(self) -> None:
         """Four columns, two rows."""
         px = self.ui.theme.px
-        gap, side = px(6), px(16)
+        is_tight = self.rect.width < px(280)
+        gap, side = (px(4), px(12)) if is_tight else (px(6), px(16))
         width = (self.rect.width - 2 * side - 3 * gap) // 4
         height = (self.rect.height - gap - px(8)) // 2
         for switch in self.switches:

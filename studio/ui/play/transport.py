@@ -24,6 +24,9 @@ START_HINT, ARMED_HINT = "Start and stop  (Space)", "Play a key to begin, or sta
 CONTROL_PX = 40
 """Height of what stands in the bar."""
 
+TIGHT_PX = 760
+"""Below this width everything is narrower, that nothing is left out."""
+
 
 class StartPanel(Panel):
     """Left of the counter: play and record.
@@ -164,25 +167,24 @@ class SettingsPanel(Panel):
         """From the left what belongs to time, from the right panic; the model takes what is left."""
         px = self.ui.theme.px
         room = self.rect.width / self.ui.theme.scale
-        is_tight = room < 760
+        is_tight = room < TIGHT_PX
         height = min(px(CONTROL_PX), self.rect.height - px(12))
         top, left = self.rect.centery - height // 2, self.rect.left + px(4)
-        for widget, width, gap in (
-            (self.slower, 0 if is_tight else 26, 2),
-            (self.tempo, 72, 2),
-            (self.faster, 0 if is_tight else 26, 10),
-            (self.tap, 52, 8),
-            (self.metronome, 40, 8),
-            (self.meter, 58, 16),
+        for widget, at_ease, tight in (
+            (self.slower, (26, 2), (22, 1)),
+            (self.tempo, (72, 2), (66, 1)),
+            (self.faster, (26, 10), (22, 6)),
+            (self.tap, (52, 8), (44, 6)),
+            (self.metronome, (40, 8), (38, 6)),
+            (self.meter, (58, 16), (52, 8)),
         ):
-            widget.is_visible = width > 0
+            width, gap = tight if is_tight else at_ease
             widget.place(pygame.Rect(left, top, px(width), height))
-            left += px(width + gap) if width else 0
+            left += px(width + gap)
         self.panic.place(pygame.Rect(self.rect.right - px(16 + 40), top, px(40), height))
         right = self.panic.rect.left - px(8)
-        is_short = room < 800
-        self.mode.options = SHORT_MODES if is_short else MODES
-        mode = px(200 if is_short else 264)
+        self.mode.options = SHORT_MODES if room < 800 else MODES
+        mode = px(184 if is_tight else 200 if room < 800 else 264)
         self.mode.place(pygame.Rect(left, top, mode, height))
         left = self.mode.rect.right + px(16 if not is_tight else 8)
         width = min(right - left, px(240))

@@ -109,8 +109,8 @@ class PlayScreen(Widget):
     def _arrange_status(self, strip: pygame.Rect) -> None:
         px = self.ui.theme.px
         is_tight = strip.width < px(1100)
-        level = px(88 if is_tight else _LEVEL_PX)
-        figures = px(368 if is_tight else _FIGURES_PX)
+        level = px(76 if is_tight else _LEVEL_PX)
+        figures = px(288 if is_tight else _FIGURES_PX)
         devices = strip.width - level - figures
         left = strip.left
         for panel, width in ((self.devices, devices), (self.figures, figures), (self.level, level)):

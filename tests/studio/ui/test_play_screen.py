@@ -1,6 +1,11 @@
+from itertools import pairwise
+
 import pygame
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from midi.events import INSTRUMENT_NAMES
 from studio.live.deskview import (
     ChooseInput,
     ChooseSound,
@@ -17,6 +22,8 @@ from studio.live.deskview import (
 from studio.live.messages import KeyUp, Mode, Panic, SetMode, SetPlaying, SetTempo, Steer, Voice
 from studio.live.meters import Percentiles
 from studio.live.planner import ModelHealth, ModelState
+from studio.ui.paint import text_width
+from studio.ui.play import status
 from studio.ui.play.bench import measure
 from studio.ui.play.counter import bar_and_beat
 from studio.ui.play.demo import busy_view, idle_view
@@ -26,8 +33,10 @@ from studio.ui.play.modelbadge import model_words
 from studio.ui.play.record import length_text
 from studio.ui.play.status import figures
 from studio.ui.play.steering import PARTS, offered_parts, steer_text, volume_text
+from studio.ui.screens.models_shelf import read_shelf
 from studio.ui.screens.play import PlayScreen, build
 from studio.ui.widget import Key, Widget
+from tests.studio.ui.pilot import Pilot
 from tests.studio.ui.play_fakes import FakeUi, at, drawn, replace
 
 SIZE = (1280, 800)
@@ -486,3 +495,36 @@ def test_letters_stand_on_the_keys_that_they_play():
     assert [letters[pitch] for pitch in (60, 61, 62, 72, 73)] == ["Z", "S", "X", "Q", "2"]
     assert key_letters(5)[72] == "Z"
     assert max(key_letters(8)) <= 127
+
+
+@pytest.mark.parametrize("size", [(1024, 640), (1280, 800), (1920, 1080)])
+def test_nothing_of_the_bars_is_left_out_cut_or_touching_at_any_size(size):
+    pilot = Pilot(size)
+    pilot.desk.show(busy_view(30.0))
+    pilot.frame()
+    names = ("slower", "tempo", "faster", "tap", "metronome", "meter", "mode", "model", "panic")
+    bar = [pilot.find(name) for name in names]
+    assert all(widget.is_visible and widget.rect.width >= 22 for widget in bar)
+    for left, right in pairwise(bar[2:]):
+        assert right.rect.left - left.rect.right >= 6, (left.name, right.name)
+    assert bar[-1].rect.right < size[0]
+    for name in ("midi-in", "midi-out", "sound"):
+        picker = pilot.find(name)
+        room = picker.rect.width - status.PICKER_EXTRA_PX
+        assert text_width(picker.words, "body", "regular", 1.0) <= room, picker.words
+    for switch in pilot.find("parts").switches:
+        words = text_width(INSTRUMENT_NAMES[switch.instrument].capitalize(), "small", "medium", 1.0)
+        assert not switch.is_visible or switch.rect.width - words >= 6
+
+
+@given(st.integers(90, 900), st.lists(st.integers(1, 400), min_size=3, max_size=3))
+def test_room_is_dealt_out_evenly_unless_one_needs_more(room, wanted):
+    given_px = status.shares(room, wanted)
+    assert sum(given_px) <= room
+    assert all(width >= min(room // 3, want) for width, want in zip(given_px, wanted, strict=True))
+    if sum(wanted) <= room - 3:
+        assert all(width >= want - 1 for width, want in zip(given_px, wanted, strict=True))
+
+
+def test_the_model_that_the_demo_plays_with_is_on_the_shelf():
+    assert busy_view(0.0).model_name in {bundle.title for bundle in read_shelf()}
