@@ -13,7 +13,7 @@ from studio import settings
 from studio.ui.controls import IconButton
 from studio.ui.overlays import Overlay
 from studio.ui.paint import Painter
-from studio.ui.screens.keys_picture import KeysPicture
+from studio.ui.screens.keys_picture import COLUMNS, ROWS, KeysPicture
 from studio.ui.screens.prose import keycap
 from studio.ui.screens.services import lowest_pitch
 from studio.ui.shortcuts import SHORTCUTS
@@ -52,6 +52,8 @@ COLORS: tuple[tuple[Color, str], ...] = (
 
 ROW_PX, GROUP_PX, GROUP_GAP_PX = 25, 30, 10
 KEYS_PX = 186
+GAP_PX = 36
+"""Between the two columns, above as below."""
 WIDTH_PX, HEIGHT_PX = 1080, 690
 
 
@@ -104,18 +106,21 @@ def help_layout(rect: pygame.Rect, theme: Theme) -> HelpLayout:
     """A card in the middle: picture and legend above, lists of keys below."""
     px = theme.px
     width, height = min(px(WIDTH_PX), rect.width - px(40)), min(px(HEIGHT_PX), rect.height - px(32))
-    card = pygame.Rect(0, 0, width, height)
+    half = (width - 2 * px(28) - px(GAP_PX)) // 2
+    head, lists, gap = px(36 + 16), px(GROUP_PX * 2 + GROUP_GAP_PX + ROW_PX * 12), px(24)
+    room = max(px(120), height - 2 * px(18) - head - lists - gap)
+    unit = min(half / COLUMNS, room / ROWS)
+    picture = round(unit * ROWS)
+    card = pygame.Rect(0, 0, width, height - max(0, room - picture))
     card.center = rect.center
     box = card.inflate(-2 * px(28), -2 * px(18))
-    title = pygame.Rect(box.left, box.top, box.width, px(36))
-    lists = px(GROUP_PX * 2 + GROUP_GAP_PX + ROW_PX * 12)
-    top = title.bottom + px(10)
-    picture = max(px(120), box.bottom - lists - px(14) - top)
-    half = round(box.width * 0.56)
+    top = box.top + head
+    below = top + picture + gap
     return HelpLayout(
-        card, title, pygame.Rect(box.left, top, half, picture),
-        pygame.Rect(box.left + half + px(36), top, box.width - half - px(36), picture),
-        pygame.Rect(box.left, top + picture + px(14), box.width, box.bottom - top - picture - px(14)),
+        card, pygame.Rect(box.left, box.top, box.width, px(36)),
+        pygame.Rect(box.left, top, round(unit * COLUMNS), picture),
+        pygame.Rect(box.left + half + px(GAP_PX), top, half, picture),
+        pygame.Rect(box.left, below, box.width, box.bottom - below),
     )  # fmt: skip
 
 
@@ -166,7 +171,8 @@ class HelpPage(Overlay):
     def _draw_side(self, painter: Painter, side: pygame.Rect) -> None:
         px = painter.px
         step = min(px(26), side.height // 7)
-        row = pygame.Rect(side.left, side.top, side.width, step)
+        # The first line's letters begin where the keys do.
+        row = pygame.Rect(side.left, side.top - step // 4, side.width, step)
         half = side.width // 2
         for number, (color, words) in enumerate(COLORS):
             cell = pygame.Rect(row.left + (number % 2) * half, row.top + number // 2 * step, half, step)
@@ -184,7 +190,7 @@ class HelpPage(Overlay):
 
     def _draw_lists(self, painter: Painter, lists: pygame.Rect) -> None:
         px = painter.px
-        gap = px(36)
+        gap = px(GAP_PX)
         width = (lists.width - gap) // 2
         halves = (self.groups[:2], self.groups[2:])
         for number, half in enumerate(halves):

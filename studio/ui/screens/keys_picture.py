@@ -24,7 +24,7 @@ _ROWS = (
 """Shift of each row in widths of a key as on common keyboards, labels on an American one, scan codes (USB HID
 usage numbers)."""
 
-_SHORT = {"octave": "oct", "touch": "vel"}
+_SHORT = {"octave": "oct", "softer": "soft", "louder": "loud"}
 
 COLUMNS, ROWS = 12.42, 3.92
 GAP_SHARE = 0.08
@@ -71,7 +71,8 @@ def caps(rect: pygame.Rect) -> list[Cap]:
 def _words(code: int) -> str:
     if code in OCTAVE_KEYS:
         return "octave"
-    return "touch" if code in VELOCITY_KEYS else ""
+    change = VELOCITY_KEYS.get(code, 0)
+    return "" if not change else "louder" if change > 0 else "softer"
 
 
 def sounding(held: tuple[int, ...], lowest_pitch: int) -> frozenset[int]:
