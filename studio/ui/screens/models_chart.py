@@ -6,10 +6,13 @@ import pygame
 
 from studio.ui.paint import Painter, Weight
 from studio.ui.screens.models_card import Bar, Chart
-from studio.ui.theme import GROUND, INK, INK_FAINT, INK_SOFT, PANEL, PARTNER, RAISED, Color, mixed
+from studio.ui.theme import INK, INK_FAINT, INK_SOFT, PANEL, PARTNER, RAISED, Color, mixed
 
 TITLE_PX, READING_PX, BAR_PX = 22, 20, 24
 LABEL_PX, VALUE_PX = 116, 52
+
+WHISKER_PX = 9
+"""Height of a whisker's caps."""
 
 _REST: Color = mixed(RAISED, INK_FAINT, 0.45)
 
@@ -49,13 +52,16 @@ def _draw_bar(painter: Painter, row: pygame.Rect, bar: Bar, top: float) -> None:
     filled = pygame.Rect(track.left, track.top, max(px(4), x(bar.value) - track.left), track.height)
     painter.box(filled, PARTNER if bar.is_own else _REST, radius_px=4)
     if bar.high > bar.low:
-        _draw_interval(painter, filled, x(bar.low), x(bar.high), track)
+        _draw_interval(painter, x(bar.low), x(bar.high), track)
 
 
-def _draw_interval(painter: Painter, filled: pygame.Rect, low: int, high: int, track: pygame.Rect) -> None:
-    """A thin stroke from the lower to the upper bound, dark within the bar and light beyond it."""
-    height = painter.px(2)
-    top = track.centery - height // 2
-    end = min(filled.right, high)
-    painter.fill(pygame.Rect(low, top, max(0, end - low), height), mixed(GROUND, RAISED, 0.5))
-    painter.fill(pygame.Rect(end, top, max(0, high - end), height), mixed(PANEL, INK, 0.42))
+def _draw_interval(painter: Painter, low: int, high: int, track: pygame.Rect) -> None:
+    """A line from the lower to the upper bound with a cap at each end, over the end of the bar.
+
+    Light on the bar as on the track: the ink that stands out from both.
+    """
+    width, reach = max(1, painter.px(1.5)), painter.px(WHISKER_PX)
+    line = pygame.Rect(low, track.centery - width // 2, max(width, high - low), width)
+    caps = [pygame.Rect(x - width // 2, line.centery - reach // 2, width, reach) for x in (low, high)]
+    for stroke in (line, *caps):
+        painter.fill(stroke, INK)
