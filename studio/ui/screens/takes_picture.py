@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from midi.events import DRUMS
@@ -30,7 +31,7 @@ class PictureNote:
     is_drum: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TakePicture:
     """What the large piano roll shows.
 
@@ -47,6 +48,11 @@ class TakePicture:
     duration_s: float
     low_pitch: int
     high_pitch: int
+
+    @cached_property
+    def has_drums(self) -> bool:
+        """Whether drums were heard."""
+        return any(note.is_drum for note in self.notes)
 
     @property
     def n_bars(self) -> int:

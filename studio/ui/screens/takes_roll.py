@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pygame
 
 from studio.ui.paint import Painter, text_image, text_width
-from studio.ui.play.sprites import draw_bar
+from studio.ui.play.notes import DRUM_ROWS, drum_row
+from studio.ui.play.sprites import diamond, draw_bar
 from studio.ui.screens.takes_picture import PictureNote, TakePicture
 from studio.ui.theme import EDGE, GROUND, INK, INK_FAINT, INK_SOFT, PANEL, PARTNER, PLAYER, Color, mixed
 from studio.ui.widget import Key, Pointer, Ui, Widget
@@ -21,7 +22,8 @@ CHOSEN: Color = mixed(LANE, PARTNER, 0.13)
 AGAIN: Color = mixed(LANE, PARTNER, 0.03)
 """Ground of the bars that the partner would play anew."""
 
-HEAD_PX, GUTTER_PX, MAP_PX = 26, 34, 34
+HEAD_PX, GUTTER_PX, MAP_PX = 26, 42, 34
+DRUMS_PX = 44
 LEAST_BAR_PX = 56
 """Bars get no narrower than this; a longer take is scrolled."""
 
@@ -130,13 +132,20 @@ class TakeRoll(Widget):
 
     @property
     def plane(self) -> pygame.Rect:
-        """Where notes stand."""
+        """Where notes stand, but for drums."""
         px = self.ui.theme.px
         bottom = px(MAP_PX) + px(8) if self._is_scrolled() else 0
+        bottom += px(DRUMS_PX) if self._seen.has_drums else 0
         return pygame.Rect(
             self.rect.left + px(GUTTER_PX), self.rect.top + px(HEAD_PX),
             max(1, self.rect.width - px(GUTTER_PX)), max(1, self.rect.height - px(HEAD_PX) - bottom),
         )  # fmt: skip
+
+    @property
+    def drums(self) -> pygame.Rect:
+        """Where drums stand, below the plane; of no height where there are none."""
+        plane, height = self.plane, self.ui.theme.px(DRUMS_PX) if self._seen.has_drums else 0
+        return pygame.Rect(plane.left, plane.bottom, plane.width, height)
 
     @property
     def overview(self) -> pygame.Rect:
@@ -233,7 +242,7 @@ class TakeRoll(Widget):
         if self.picture is None:
             painter.text("Reading the take…", self.rect, color=INK_FAINT, align="center")
             return
-        plane = self.plane
+        plane = self.plane.union(self.drums)
         key = (plane.size, self.first_bar, id(self.picture), self.chosen_bar, painter.theme.scale)
         if self._cache is None or key != self._cache_key:
             self._cache, self._cache_key = self._ground(painter), key
@@ -250,7 +259,7 @@ class TakeRoll(Widget):
 
     def _ground(self, painter: Painter) -> pygame.Surface:
         """Lanes, lines and notes of the bars shown, from the plane's corner."""
-        plane = self.plane
+        plane, drums = self.plane.union(self.drums), self.drums
         image = pygame.Surface(plane.size)
         image.fill(LANE)
         again_x = max(0, self._x_of(self._seen.start_s(self.chosen_bar)) - plane.left)
@@ -266,6 +275,12 @@ class TakeRoll(Widget):
                 image.blit(shade, (0, top))
             elif pitch % 12 == 0:
                 image.fill(OCTAVE, (0, bottom - 1, plane.width, 1))
+        if drums.height:
+            top = drums.top - plane.top
+            shade = pygame.Surface(drums.size, pygame.SRCALPHA)
+            shade.fill((*GROUND, 110))
+            image.blit(shade, (0, top))
+            image.fill(BAR_LINE, (0, top, drums.width, painter.px(1)))
         for _, x in self._lines():
             image.fill(BAR_LINE, (x - plane.left, 0, 1, plane.height))
         for note in self._seen.notes:
@@ -287,9 +302,10 @@ class TakeRoll(Widget):
         loud = 0.5 + 0.5 * (min(max(note.velocity, 1), 127) // 8) / 15
         color = mixed(GROUND, PLAYER if note.is_player else PARTNER, loud)
         if note.is_drum:
-            size = painter.px(4)
-            y = image.get_height() - size - painter.px(2) - (note.pitch % 3) * (size + 1)
-            image.fill(color, (left, y, size, size))
+            row_px = self.drums.height / (DRUM_ROWS + 0.5)
+            size = max(5, round(row_px * 0.9)) | 1
+            y = image.get_height() - round((drum_row(note.pitch) + 0.75) * row_px)
+            image.blit(diamond(size, color, None), (left - size // 2, y - size // 2))
             return
         top, bottom = self._lane(note.pitch)
         gap = 1 if bottom - top >= 5 else 0
@@ -324,10 +340,15 @@ class TakeRoll(Widget):
         flag = pygame.Rect(left, self.rect.top + painter.px(5), width, painter.px(HEAD_PX - 8))
         painter.box(flag, PARTNER, radius_px=4)
         painter.text(words, flag, size="tiny", color=GROUND, weight="bold", align="center")
-        painter.surface.fill(mixed(LANE, PARTNER, 0.8), (x, self.plane.top, painter.px(1), self.plane.height))
+        height = self.drums.bottom - self.plane.top
+        painter.surface.fill(mixed(LANE, PARTNER, 0.8), (x, self.plane.top, painter.px(1), height))
 
     def _draw_gutter(self, painter: Painter) -> None:
         plane = self.plane
+        if self.drums.height:
+            name = pygame.Rect(self.rect.left, self.drums.top, plane.left - self.rect.left, self.drums.height)
+            name.width -= painter.px(5)
+            painter.text("Drums", name, size="tiny", color=INK_FAINT, weight="medium", align="right")
         for pitch in range(self._seen.low_pitch, self._seen.high_pitch + 1):
             if pitch % 12 == 0:
                 image = text_image(f"C{pitch // 12 - 1}", "tiny", "medium", INK_FAINT, painter.theme.scale)
@@ -341,7 +362,7 @@ class TakeRoll(Widget):
         if not plane.left - 1 <= x <= plane.right:
             return
         color = INK if self.is_playing else INK_SOFT
-        painter.surface.fill(color, (x, plane.top, painter.px(1.5), plane.height))
+        painter.surface.fill(color, (x, plane.top, painter.px(1.5), self.drums.bottom - plane.top))
         size = painter.px(5)
         points = [(x - size, plane.top - size), (x + size + 1, plane.top - size), (x, plane.top + 1)]
         pygame.draw.polygon(painter.surface, color, points)
@@ -369,11 +390,14 @@ class TakeRoll(Widget):
         image.fill(mixed(GROUND, PANEL, 0.45))
         local = Painter(image, painter.theme)
         local.box(image.get_rect(), LANE_BLACK, radius_px=4)
+        lane = painter.px(6) if self._seen.has_drums else 0
         rows = self._seen.high_pitch - self._seen.low_pitch + 1
         for note in self._seen.notes:
             x = math.floor(note.on_s / end_s * strip.width)
             width = max(1, round((note.off_s - note.on_s) / end_s * strip.width))
-            y = round((self._seen.high_pitch - note.pitch) / rows * (strip.height - 4)) + 1
+            y = round((self._seen.high_pitch - note.pitch) / rows * (strip.height - 4 - lane)) + 1
+            if note.is_drum:
+                y = strip.height - painter.px(4)
             color = mixed(LANE_BLACK, PLAYER if note.is_player else PARTNER, 0.75)
             image.fill(color, (x, y, min(width, strip.width - x), painter.px(1)))
         return image

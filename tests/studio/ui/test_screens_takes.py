@@ -12,6 +12,8 @@ from studio.ui.play.demo import idle_view
 from studio.ui.screens import takes
 from studio.ui.screens.takes_demo import DEMO
 from studio.ui.screens.takes_detail import detail_layout
+from studio.ui.screens.takes_picture import PictureNote
+from studio.ui.theme import PARTNER
 from tests.studio.ui.pilot import Pilot
 from tests.studio.ui.screens_fakes import services_in
 
@@ -368,3 +370,28 @@ def test_when_every_take_is_deleted_the_trash_is_still_there(scene: Scene) -> No
     scene.pilot.press("return")
     scene.settle()
     assert len(scene.names()) == 1
+
+
+def test_drums_have_a_lane_of_their_own_below_the_lowest_note(scene: Scene) -> None:
+    roll = scene.screen.detail.roll
+    assert roll.picture.has_drums
+    assert roll.drums.top == roll.plane.bottom
+    assert roll.drums.height > 0
+    assert roll._lane(roll.picture.low_pitch)[1] == roll.plane.height
+    without = replace(roll.picture, notes=tuple(note for note in roll.picture.notes if not note.is_drum))
+    height = roll.plane.height
+    roll.show(without)
+    assert roll.drums.height == 0
+    assert roll.plane.height > height
+
+
+def test_drums_are_drawn_in_their_lane_only(scene: Scene) -> None:
+    roll = scene.screen.detail.roll
+    drums = replace(roll.picture, notes=(PictureNote(0.5, 0.6, 36, 127, is_player=False, is_drum=True),))
+    roll.show(drums)
+    scene.pilot.frame()
+    surface, x = scene.pilot.window.surface, roll._x_of(0.5)
+    lane = {surface.get_at((x, y))[:3] for y in range(roll.drums.top + 1, roll.drums.bottom)}
+    plane = {surface.get_at((x, y))[:3] for y in range(roll.plane.top, roll.plane.bottom)}
+    assert PARTNER in lane
+    assert PARTNER not in plane
