@@ -40,6 +40,7 @@ from midi.stream import EventStream
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.registry import find
+from models.sequence.crowd import Crowd
 from models.sequence.decode import Mask, RowLogits, draw
 from models.sequence.fast import Runtime, open_reader
 from models.sequence.guidance import Unheard, guided
@@ -73,6 +74,7 @@ class _Draft:
     last: Rows
     bar_end: int
     human_instrument: int
+    crowd: Crowd
     is_guided: bool = False
     chord: int = 0
 
@@ -134,7 +136,9 @@ class Player:
         if is_guided:
             self._unheard.read(context, tick)
         lines = request.grid.start_and_length(tick)
-        draft = _Draft(tick, context[-1], int(lines[0] + lines[1]), _human_instrument(context), is_guided)
+        crowd = Crowd(context, tick, request.steering)
+        bar_end = int(lines[0] + lines[1])
+        draft = _Draft(tick, context[-1], bar_end, _human_instrument(context), crowd, is_guided)
         notes: list[PlannedNote] = []
         imagined: list[PlannedNote] = []
         while draft.bar_end < request.from_tick and self._reader.room > 0:
@@ -240,8 +244,8 @@ class Player:
         row = logits.row
         roles = _roles(request, draft, 0)
         allowed = _steps(request, draft, can_repeat=bool(roles.any()))
-        bias = steering.density / GRID_PER_BEAT * np.arange(FIELD_SIZES[Field.DELTA], dtype=np.float32)
-        delta = draw(logits.of(Field.DELTA) - bias, allowed, steering.temperature, steering.top_p, rng)
+        steps = logits.of(Field.DELTA) + draft.crowd.bias(draft.tick)
+        delta = draw(steps, allowed, steering.temperature, steering.top_p, rng)
         tick = draft.tick + delta
         if tick >= request.until_tick:
             return None
@@ -255,6 +259,8 @@ class Player:
         self._fill(request, draft, logits, rng)
         draft.chord = draft.chord + 1 if delta == 0 and row[Field.ROLE] == draft.last[Field.ROLE] else 1
         draft.tick, draft.last = tick, row
+        if row[Field.ROLE] == Role.PARTNER:
+            draft.crowd.add(tick)
         return row
 
     @staticmethod
