@@ -297,8 +297,7 @@ class TakesDetail(Panel):
             return
         bar, seed = self.roll.chosen_bar, round(self.seed.value)
         argv = ["takes", "try-again", self._shown.id, "--from-bar", str(bar), "--seed", str(seed)]
-        self.watch.start("The partner tries again", argv, self._tried)
-        if seed < MAX_SEED:
+        if self.watch.start("The partner tries again", argv, self._tried) and seed < MAX_SEED:
             self.seed.set_value(float(seed + 1))
 
     def _tried(self, result: dict[str, str]) -> None:

@@ -161,7 +161,7 @@ class TakesSide(Panel):
             star = pygame.Rect(room.right - px(14), rect.top + px(14), px(14), px(20))
             painter.icon("star-full", star, PARTNER, size_px=14)
         has_tags = bool(take.tags)
-        top = rect.top + (px(10) if has_tags else px(17))
+        top = rect.top + px(10)
         name = pygame.Rect(left, top, room.width - (px(20) if take.is_starred else 0), px(20))
         painter.text(take.name, name, weight="medium", color=INK if not take.problem else INK_SOFT)
         line = pygame.Rect(left, name.bottom, room.width, px(18))
