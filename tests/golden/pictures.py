@@ -52,7 +52,7 @@ MOST_MEAN = 0.6
 """Mean difference of a color channel, of 255."""
 NOTICED = 24
 """A pixel differs when one of its channels does by more."""
-MOST_SHARE = 0.006
+MOST_SHARE = 0.0045
 """Share of such pixels: less than a button that moved by its own width."""
 
 

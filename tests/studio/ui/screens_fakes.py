@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from models import registry
 from studio.appsettings import AppSettings
 from studio.jobs import Job, JobState
 from studio.takes import Library
@@ -14,6 +15,9 @@ from studio.ui.screens.takes_demo import write_takes
 from studio.ui.screens.takes_reader import PictureReader
 
 NOW = datetime(2026, 11, 22, 18, 30)
+
+SHIPPED = next(path.name for path in (registry.shipped_folder() / "partner").iterdir() if path.is_dir())
+"""Version of the partner that comes with Antiphon."""
 
 
 class FakeJobs:

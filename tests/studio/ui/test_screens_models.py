@@ -20,14 +20,14 @@ from studio.ui.screens.models_list import RULES_ROW, model_rows
 from studio.ui.screens.models_shelf import Bundle, read_shelf
 from studio.ui.theme import ALARM, GOOD
 from tests.studio.ui.pilot import Pilot
-from tests.studio.ui.screens_fakes import FakeJobs, services_in
+from tests.studio.ui.screens_fakes import SHIPPED, FakeJobs, services_in
 
 
 class Scene:
     """The screen; the home folder has an older version of the partner."""
 
     def __init__(self, folder: Path) -> None:
-        shipped = registry.shipped_folder() / "partner" / "1.0.0"
+        shipped = registry.shipped_folder() / "partner" / SHIPPED
         older = folder / "models" / "partner" / "0.9.0"
         older.mkdir(parents=True)
         manifest = json.loads((shipped / "bundle.json").read_text()) | {"version": "0.9.0"}
@@ -35,8 +35,8 @@ class Scene:
         (older / "README.md").write_text("# partner 0.9.0\n\nAn older one.\n")
         self.services, self.jobs, self.saved = services_in(folder, 0)
         self.pilot = Pilot(screen="models", root=lambda app: models.build(app, self.services))
-        self.pilot.desk.show(replace(idle_view(), model_name="partner@1.0.0"))
-        self.choose("partner@1.0.0")
+        self.pilot.desk.show(replace(idle_view(), model_name=f"partner@{SHIPPED}"))
+        self.choose(f"partner@{SHIPPED}")
 
     @property
     def screen(self):
@@ -99,7 +99,7 @@ def test_what_cannot_play_live_cannot_be_chosen(scene: Scene) -> None:
 
 def test_a_preview_is_made_played_and_stopped(scene: Scene, tmp_path: Path) -> None:
     scene.pilot.click("models.preview")
-    assert scene.jobs.last == ("models", "preview", "partner@1.0.0")
+    assert scene.jobs.last == ("models", "preview", f"partner@{SHIPPED}")
     take = tmp_path / "take.jsonl"
     scene.jobs.end({"take": str(take), "audio": "x.wav", "model": "partner", "is_cached": False})
     scene.pilot.frame()
@@ -121,7 +121,7 @@ def test_a_preview_that_is_being_made_is_not_begun_again(scene: Scene) -> None:
     scene.choose("partner@0.9.0")
     assert scene.screen.detail.preview.is_enabled
     scene.pilot.click("models.preview")
-    assert [job.argv[2] for job in scene.jobs.jobs] == ["partner@1.0.0", "partner@0.9.0"]
+    assert [job.argv[2] for job in scene.jobs.jobs] == [f"partner@{SHIPPED}", "partner@0.9.0"]
     scene.jobs.end(error="It failed.")
     scene.pilot.frame()
     scene.pilot.frame()
@@ -149,7 +149,7 @@ def test_promote_roll_back_and_undo(scene: Scene, tmp_path: Path) -> None:
     scene.choose("partner@0.9.0")
     scene.pilot.click("models.promote")
     assert scene.jobs.last == ("models", "promote", "partner", "0.9.0")
-    pointer = {"current": "0.9.0", "earlier": ["1.0.0"], "history": []}
+    pointer = {"current": "0.9.0", "earlier": [SHIPPED], "history": []}
     (tmp_path / "models" / "partner" / "current.json").write_text(json.dumps(pointer))
     scene.jobs.end({"action": "promoted", "name": "partner", "version": "0.9.0"})
     scene.pilot.frame()
@@ -159,7 +159,7 @@ def test_promote_roll_back_and_undo(scene: Scene, tmp_path: Path) -> None:
     assert scene.jobs.last == ("models", "rollback", "partner")
     scene.pilot.app.focus(None)
     scene.pilot.press("z", control=True)
-    assert scene.jobs.last == ("models", "promote", "partner", "1.0.0")
+    assert scene.jobs.last == ("models", "promote", "partner", SHIPPED)
 
 
 def test_install_from_a_path_and_from_a_dropped_file(scene: Scene) -> None:
@@ -182,7 +182,7 @@ def test_install_from_a_path_and_from_a_dropped_file(scene: Scene) -> None:
 
 
 def test_how_the_chosen_model_is() -> None:
-    view = replace(idle_view(), model_name="partner@1.0.0", model=ModelHealth(ModelState.READY))
+    view = replace(idle_view(), model_name=f"partner@{SHIPPED}", model=ModelHealth(ModelState.READY))
     assert state_words(view, is_ours=True)[1] == GOOD
     assert state_words(view, is_ours=False)[0] == ""
     refused = ModelHealth(ModelState.REFUSED, "Its weights are damaged.", "Install it again.")
@@ -193,7 +193,7 @@ def test_how_the_chosen_model_is() -> None:
 
 
 def test_the_card_scrolls_where_it_is_higher_than_the_window(scene: Scene) -> None:
-    scene.choose("partner@1.0.0")
+    scene.choose(f"partner@{SHIPPED}")
     body = scene.screen.detail.body
     top = body.rect.top
     scene.pilot.wheel("models.scroll", -3)

@@ -18,6 +18,7 @@ from studio.takes import TakeInfo
 from studio.ui.screens import keys_picture, models_card, models_shelf, takes_picture, takes_roll, takes_words
 from studio.ui.screens.takes_words import SORTS, Sieve, date_words, neighbor, sifted
 from studio.ui.typingkeys import PLAYING
+from tests.studio.ui.screens_fakes import SHIPPED
 
 NOW = datetime(2026, 11, 22, 18, 30)
 
@@ -146,7 +147,7 @@ def test_long_takes_are_scrolled_and_numbers_keep_their_distance() -> None:
 
 def test_the_shelf_lists_what_the_registry_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTIPHON_HOME", str(tmp_path))
-    shipped = registry.shipped_folder() / "partner" / "1.0.0"
+    shipped = registry.shipped_folder() / "partner" / SHIPPED
     own = tmp_path / "models" / "partner"
     for version in ("0.9.0", "1.1.0-rc.1"):
         (own / version).mkdir(parents=True)
@@ -154,7 +155,7 @@ def test_the_shelf_lists_what_the_registry_lists(tmp_path: Path, monkeypatch: py
             (own / version / file.name).write_bytes(file.read_bytes()[:200])
         manifest = json.loads((shipped / "bundle.json").read_text()) | {"version": version}
         (own / version / "bundle.json").write_text(json.dumps(manifest))
-    (own / "current.json").write_text(json.dumps({"current": "0.9.0", "earlier": ["1.0.0"], "history": []}))
+    (own / "current.json").write_text(json.dumps({"current": "0.9.0", "earlier": [SHIPPED], "history": []}))
     found = models_shelf.read_shelf()
     theirs = registry.list_bundles()
     keys = ("name", "version", "is_current", "is_shipped", "path", "size_mb")

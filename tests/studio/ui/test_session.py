@@ -22,6 +22,7 @@ from studio.live.planner import ModelState
 from studio.live.take import load_take
 from studio.ui.theme import Theme
 from tests.studio.ui.pilot import SCANCODES, Pilot
+from tests.studio.ui.screens_fakes import SHIPPED
 from tests.studio.ui.turned import Session
 
 
@@ -233,15 +234,15 @@ def test_a_model_is_chosen_and_plays_once_it_is_ready(sit_down):
     session.wait(0.1)
     rows = session.find("models.list")
     titles = [row.title for row in session.app.screen.rows]
-    session.click(rows.row_rect(titles.index("partner@1.0.0")).center)
+    session.click(rows.row_rect(titles.index(f"partner@{SHIPPED}")).center)
     session.press_at("models.use")
     session.wait(0.1)
     (model,) = session.turned.models
-    assert session.app.view.model_loading == model.name == "partner@1.0.0"
+    assert session.app.view.model_loading == model.name == f"partner@{SHIPPED}"
     model.state = ModelState.READY
     session.wait(0.1)
-    assert (session.app.view.model_name, session.app.view.model_loading) == ("partner@1.0.0", "")
-    assert session.settings.model == "partner@1.0.0"
+    assert (session.app.view.model_name, session.app.view.model_loading) == (f"partner@{SHIPPED}", "")
+    assert session.settings.model == f"partner@{SHIPPED}"
     assert not session.find("models.use").is_enabled, "it plays along already"
 
 
@@ -251,7 +252,7 @@ def test_a_model_that_is_refused_says_why_and_the_one_before_plays_on(sit_down):
     session.press_at("rail-models")
     session.wait(0.1)
     titles = [row.title for row in session.app.screen.rows]
-    session.click(session.find("models.list").row_rect(titles.index("partner@1.0.0")).center)
+    session.click(session.find("models.list").row_rect(titles.index(f"partner@{SHIPPED}")).center)
     session.press_at("models.use")
     session.wait(0.1)
     session.turned.models[0].state = ModelState.REFUSED

@@ -26,6 +26,7 @@ from studio.ui.state import WindowState
 from studio.ui.widget import Widget
 from tests.studio.live.fakes import BeatPlanner
 from tests.studio.ui.pilot import Pilot
+from tests.studio.ui.screens_fakes import SHIPPED
 
 STEP_S = 0.01
 
@@ -92,7 +93,7 @@ class TurnedDesk:
     def _start(self, name: str | None, _device: str) -> Planner:
         if name == "none":
             return NoPlanner()
-        self.models.append(Modelled(name or "partner@1.0.0"))
+        self.models.append(Modelled(name or f"partner@{SHIPPED}"))
         return self.models[-1]
 
     def run(self, seconds: float) -> None:
