@@ -36,6 +36,8 @@ from midi.smf import (
 MAX_BYTES = 32 * 2**20
 """Largest file read: 2,000,000 events, the limit of ``midi.smf``, at a generous 16 bytes each."""
 
+MOST_OF_A_NAME = 10_000
+
 MAX_HOURS = 24
 """Longest piece read."""
 
@@ -278,6 +280,23 @@ def write(path: str | os.PathLike[str], score: Score) -> None:
             What was at ``path`` before is untouched then.
     """
     write_bytes(path, score_to_bytes(score))
+
+
+def new_folder(root: Path, name: str) -> Path | None:
+    """Create a folder of that name, numbered where it is taken; None when ten thousand are.
+
+    Raises:
+        OSError: It can't be created.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for number in range(1, MOST_OF_A_NAME):
+        folder = root / (name if number == 1 else f"{name}_{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    return None
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

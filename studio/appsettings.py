@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from midi.errors import UserError
 from midi.events import N_INSTRUMENTS
-from models.sequence.plan import Steering
+from models.sequence.plan import STEERING_RANGES, Steering
 from studio import jsonfile, settings
 from studio.live.messages import Mode
 from studio.live.transport import MAX_BPM, MIN_BPM
@@ -34,6 +34,10 @@ def _mode_that_exists(mode: str) -> str:
     return Mode(mode).value
 
 
+def _within(bounds: tuple[float, float]) -> Any:
+    return Field(ge=bounds[0], le=bounds[1])
+
+
 Volume = Annotated[float, Field(ge=SILENCE_DB, le=LOUDEST_DB)]
 Pitch = Annotated[int, Field(ge=0, le=127)]
 Instrument = Annotated[int, Field(ge=0, lt=N_INSTRUMENTS)]
@@ -42,10 +46,10 @@ Instrument = Annotated[int, Field(ge=0, lt=N_INSTRUMENTS)]
 class SteeringDefaults(jsonfile.Kept):
     """How the partner is asked to play at the start; fields and ranges of ``Steering``."""
 
-    temperature: float = Field(Steering.temperature, ge=0.2, le=2.0)
-    top_p: float = Field(Steering.top_p, ge=0.05, le=1.0)
-    follow: float = Field(Steering.follow, ge=0.0, le=3.0)
-    density: float = Field(Steering.density, ge=-2.0, le=2.0)
+    temperature: Annotated[float, _within(STEERING_RANGES["temperature"])] = Steering.temperature
+    top_p: Annotated[float, _within(STEERING_RANGES["top_p"])] = Steering.top_p
+    follow: Annotated[float, _within(STEERING_RANGES["follow"])] = Steering.follow
+    density: Annotated[float, _within(STEERING_RANGES["density"])] = Steering.density
     low_pitch: Pitch = Steering.low_pitch
     high_pitch: Pitch = Steering.high_pitch
     instruments: Annotated[tuple[Instrument, ...], Field(min_length=1)] = Steering.instruments

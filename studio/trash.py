@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from midi.errors import UserError
-from midi.files import write_bytes
+from midi.files import new_folder, write_bytes
 
 FOLDER = ".trash"
 _NOTE = "what.json"
@@ -166,17 +166,12 @@ def _names(folder: Path) -> list[str]:
 def _new_entry(folder: Path, when: str) -> Path:
     stem = when.replace(":", "-").replace("T", "_")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for number in range(1, 10_000):
-            entry = folder / (stem if number == 1 else f"{stem}_{number}")
-            try:
-                entry.mkdir()
-            except FileExistsError:
-                continue
-            return entry
+        entry = new_folder(folder, stem)
     except OSError as fault:
         raise _refused(f"The trash {folder} can't be written to", fault) from fault
-    raise UserError(f"The trash {folder} is full.", "antiphon takes empty-trash empties it.")
+    if entry is None:
+        raise UserError(f"The trash {folder} is full.", "antiphon takes empty-trash empties it.")
+    return entry
 
 
 def _move(files: Sequence[Path], folder: Path, stem: tuple[str, str] = ("", "")) -> None:

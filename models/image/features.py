@@ -122,10 +122,15 @@ def features_package_hint() -> str:
 
 def find_weights() -> Path | None:
     """The weight file of the installed package, or None."""
-    spec = importlib.util.find_spec(PACKAGE)
+    return file_of_package(PACKAGE, WEIGHTS)
+
+
+def file_of_package(package: str, name: str | Path) -> Path | None:
+    """A file in the folder of a package that may be installed; nothing of it is run. None without it."""
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
-    path = Path(next(iter(spec.submodule_search_locations))) / WEIGHTS
+    path = Path(next(iter(spec.submodule_search_locations))) / name
     return path if path.is_file() else None
 
 

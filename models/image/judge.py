@@ -10,7 +10,6 @@ other's.
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.image.features import read_published
+from models.image.features import file_of_package, read_published
 from models.image.generator import from_uint8
 from models.image.latent import gaussian
 
@@ -91,11 +90,7 @@ def load_judge(name: JudgeName | None = None, device: str = "cpu") -> Judge:
 
 def find_weights() -> Path | None:
     """The weight file of the installed package, or None."""
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    path = Path(next(iter(spec.submodule_search_locations))) / WEIGHTS
-    return path if path.is_file() else None
+    return file_of_package(PACKAGE, WEIGHTS)
 
 
 def judge_package_hint() -> str:

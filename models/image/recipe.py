@@ -30,7 +30,7 @@ from models.registry import find
 from models.training.checkpoint import read_tensors, read_weights
 from models.training.contract import FitResult, LoopConfig, Progress
 from models.training.loop import fit
-from models.training.runs import DONE, claim, next_bundle_folder, write_settings
+from models.training.runs import claim, conclude, write_settings
 
 CORPUS = "corpus"
 SHEET_COLUMNS, SHEET_ROWS = 8, 6
@@ -155,11 +155,9 @@ def train_bundle(run: PictureRun, report: Callable[[Progress], None], advance: A
         KeyboardInterrupt: Interrupted, after everything was saved.
     """
     result = train_pictures(run, report, advance)
-    if result.fitted.interrupted:
-        raise KeyboardInterrupt
-    bundle = write_picture_bundle(run, result, next_bundle_folder(run.name))
-    write_settings(run.run_dir, _settings(run) | {DONE: bundle.manifest.version})
-    return bundle
+    return conclude(
+        run.run_dir, _settings(run), run.name, result.fitted, lambda to: write_picture_bundle(run, result, to)
+    )
 
 
 def task_config(run: PictureRun, size: int, parent: Bundle | None) -> PictureTaskConfig:

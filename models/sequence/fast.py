@@ -23,15 +23,13 @@ from torch import Tensor, nn
 
 from midi.events import FIELD_SIZES, PREDICTED, Field, Rows
 from models.sequence.decode import Reader, RowLogits
-from models.sequence.network import EventModel, TrunkConfig, seen_by
+from models.sequence.network import NORM_EPSILON, EventModel, TrunkConfig, seen_by
 
 Array: TypeAlias = NDArray[np.float32]
 Runtime: TypeAlias = Literal["auto", "eager", "fast"]
 
 BATCH_ROWS = 8
 """Most rows that go through the network at once here; more are read faster by PyTorch's own attention."""
-
-NORM_EPSILON = 1e-6
 
 _SEEN = tuple(tuple(int(column) for column in seen_by(field)) for field in PREDICTED)
 

@@ -18,6 +18,8 @@ from torch.nn import functional
 
 from midi.events import FIELD_SIZES, PREDICTED, Field
 
+NORM_EPSILON = 1e-6
+
 ROTARY_BASE = 10000.0
 
 
@@ -85,10 +87,10 @@ class Block(nn.Module):
         self.layer, self.heads = layer, config.heads
         # SwiGLU keeps the parameter count of a 4x feed-forward at 8/3 of the width, here in whole 32s.
         hidden = 32 * round(config.width * 8 / 3 / 32)
-        self.attention_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.attention_norm = nn.RMSNorm(config.width, eps=NORM_EPSILON)
         self.qkv = nn.Linear(config.width, 3 * config.width, bias=False)
         self.attention_out = nn.Linear(config.width, config.width, bias=False)
-        self.feed_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.feed_norm = nn.RMSNorm(config.width, eps=NORM_EPSILON)
         self.feed_in = nn.Linear(config.width, 2 * hidden, bias=False)
         self.feed_out = nn.Linear(hidden, config.width, bias=False)
         self.dropout = nn.Dropout(config.dropout)
@@ -121,7 +123,7 @@ class Trunk(nn.Module):
         super().__init__()
         self.config = config
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
-        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.norm = nn.RMSNorm(config.width, eps=NORM_EPSILON)
         self.register_buffer("rotations", rotary_table(config), persistent=False)
         self.apply(_initialize)
         for block in self.blocks:
@@ -169,7 +171,7 @@ class EventModel(nn.Module):
                 for seen in seen_by(head)
             }
         )
-        self.head_norms = nn.ModuleList(nn.RMSNorm(head_width, eps=1e-6) for _ in PREDICTED)
+        self.head_norms = nn.ModuleList(nn.RMSNorm(head_width, eps=NORM_EPSILON) for _ in PREDICTED)
         self.head_out = nn.ModuleList(nn.Linear(head_width, FIELD_SIZES[f]) for f in PREDICTED)
         for module in (self.embeddings, self.head_in, self.head_seen, self.head_out):
             module.apply(_initialize)

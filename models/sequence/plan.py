@@ -40,6 +40,17 @@ class Steering:
     hears_human: bool = True
 
 
+STEERING_RANGES: dict[str, tuple[float, float]] = {
+    "temperature": (0.2, 2.0),
+    "top_p": (0.05, 1.0),
+    "follow": (0.0, 3.0),
+    "density": (-2.0, 2.0),
+    "low_pitch": (0, 127),
+    "high_pitch": (0, 127),
+}
+"""Smallest and largest value of the numbers of ``Steering``, for whoever lets them be set."""
+
+
 @dataclass(frozen=True)
 class PlanRequest:
     """Ask for the partner's notes in ``[from_tick, until_tick)``.

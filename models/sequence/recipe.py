@@ -32,7 +32,7 @@ from models.sequence.windows import Draw, WindowConfig, places, window
 from models.training.checkpoint import read_weights
 from models.training.contract import FitResult, LoopConfig, Progress
 from models.training.loop import fit
-from models.training.runs import DONE, claim, next_bundle_folder, write_settings
+from models.training.runs import claim, conclude, write_settings
 
 SMALL = EventModelConfig(TrunkConfig(width=256, layers=4, heads=4, context=512, dropout=0.1), head_width=192)
 """Size ``s``: 4.3 million parameters, the default on a CPU."""
@@ -126,11 +126,9 @@ def train_bundle(run: MusicRun, report: Callable[[Progress], None], advance: Adv
         KeyboardInterrupt: Interrupted, after everything was saved.
     """
     result = train_music(run, report, advance)
-    if result.fitted.interrupted:
-        raise KeyboardInterrupt
-    bundle = write_music_bundle(run, result, next_bundle_folder(run.name))
-    write_settings(run.run_dir, _settings(run) | {DONE: bundle.manifest.version})
-    return bundle
+    return conclude(
+        run.run_dir, _settings(run), run.name, result.fitted, lambda to: write_music_bundle(run, result, to)
+    )
 
 
 def task_config(run: MusicRun, network: EventModelConfig) -> SequenceTaskConfig:

@@ -15,9 +15,9 @@ from torch.optim import Optimizer
 
 from midi.corpus import Corpus
 from midi.errors import UserError
-from midi.events import PREDICTED, Field, Role, Rows
+from midi.events import OPEN_DURATION, PREDICTED, Field, Role, Rows
 from models.sequence.network import EventModel, EventModelConfig
-from models.sequence.windows import Draw, WindowConfig, draw_window, misread, places, window
+from models.sequence.windows import Draw, WindowConfig, draw_window, places, window
 from models.training.contract import LoopConfig, adamw
 from models.training.data import Batches, ShuffledSampler
 
@@ -36,6 +36,7 @@ class SequenceTaskConfig:
         human_weight: Weight of the human's columns in the loss; imagining the player matters less
             than playing.
         smoothing: Label smoothing of all columns.
+        own_draws: Every this many steps the partner reads draws of its own as its past; 0 is never.
         evaluation_windows: Held-out windows of each evaluation while training.
         seed: Of windows and initial weights.
     """
@@ -45,6 +46,7 @@ class SequenceTaskConfig:
     batch: int = 8
     human_weight: float = 0.5
     smoothing: float = 0.0
+    own_draws: int = 2
     evaluation_windows: int = 48
     seed: int = 0
 
@@ -132,16 +134,16 @@ class SequenceTask:
         return Batches(sampler, self.config.batch, self._batch)
 
     def _batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        """``[2 b t fields]``: the windows, then what the network reads of each."""
-        windows = self.config.windows
-        rows = [draw_window(self.corpus, self._places[i], windows, rng) for i in indices]
-        read = [misread(window, rng) if rng.random() < windows.noise else window for window in rows]
-        return torch.from_numpy(np.stack([rows, read])).long()
+        """``[2 b t fields]``: what is to be predicted of the windows, then what the network reads of them."""
+        drawn = [draw_window(self.corpus, self._places[i], self.config.windows, rng) for i in indices]
+        return torch.from_numpy(np.stack(drawn, axis=1)).long()
 
     def losses(self, phase: str, batch: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted nats a row, and the plain nats of every column for the log."""
-        del phase, step
+        del phase
         batch, read = batch
+        if self.config.own_draws and step % self.config.own_draws == 0:
+            read = self._as_it_would_play(batch, read)
         nll = column_nll(self.model, batch, self.config.smoothing, read=read)
         role = batch[:, 1:, Field.ROLE]
         is_human = (role == Role.HUMAN) | (role == Role.RELEASE)
@@ -152,6 +154,23 @@ class SequenceTask:
             count = column_mask(batch[:, 1:], column).sum().clamp(min=1)
             losses[column.name.lower()] = values.sum() / count
         return losses
+
+    @torch.no_grad()
+    def _as_it_would_play(self, batch: Tensor, read: Tensor) -> Tensor:
+        """``read`` with a share of the partner's pitches and durations drawn from the model itself.
+
+        The share is drawn for each window (scheduled sampling: Bengio et al. 2015, in one parallel pass).
+        """
+        following = batch[:, 1:]
+        inputs = self.model.head_inputs(self.model(read[:, :-1]))
+        is_tuned = (following[..., Field.ROLE] == Role.PARTNER) & (following[..., Field.PITCH] < 128)
+        is_drawn = is_tuned & (torch.rand(following.shape[:2]) < torch.rand(len(batch), 1)).to(batch.device)
+        played = read.clone()
+        for column, size in ((Field.PITCH, 128), (Field.DURATION, OPEN_DURATION)):
+            logits = self.model.head_logits(column, inputs[..., column, :], following)[..., :size]
+            drawn = torch.multinomial(logits.float().softmax(-1).flatten(0, 1), 1).view(is_drawn.shape)
+            played[:, 1:, column] = torch.where(is_drawn, drawn, played[:, 1:, column])
+        return played
 
     def evaluate(self) -> dict[str, float]:
         """Nats a note on held-out windows, in all (``metric``) and by column."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midi.corpus import Corpus, Song, song_events
 from midi.events import (
+    DRUMS,
     GRID_PER_BEAT,
     MAX_BAR_TICKS,
     NO_INSTRUMENT,
+    OPEN_DURATION,
     Events,
     Field,
     Interplay,
@@ -39,6 +42,18 @@ MAX_WRONG = 0.5
 
 WRONG_KEY = 0.5
 """Chance that a stretch of the partner's own past is misread in another key."""
+
+WRONG_LENGTHS = 0.5
+"""Chance that the partner misreads the lengths of its own notes over a stretch."""
+
+SHORTEST_READ, LONGEST_READ = -12, 4
+"""By how many steps of the vocabulary (about five an octave) such a stretch is misread at most."""
+
+DOUBLINGS = (-12, -5, -4, -3, 3, 4, 5, 7, 8, 9, 12)
+"""Intervals in semitones at which an overplaying partner thickens its chords."""
+
+AGAIN_TICKS = (GRID_PER_BEAT // 4, GRID_PER_BEAT // 2, GRID_PER_BEAT)
+"""Distances in grid ticks at which it strikes its chords again."""
 
 HOP_BARS = 8
 """Distance between the places of a song at which windows may open."""
@@ -75,7 +90,8 @@ class WindowConfig:
         prompt: Share of windows without any lag.
         uneven: Share of the other windows in which the lag varies from note to note, as it does when
             the model is asked again while it still thinks.
-        noise: Share of windows in which the partner reads wrong pitches in its own past, see :func:`misread`.
+        noise: Share of windows in which the partner misreads its own past, see :func:`misread`.
+        overplay: Share of windows in which the partner has played too much, see :func:`overplay`.
         roles: Mix of roles.
     """
 
@@ -84,7 +100,8 @@ class WindowConfig:
     max_lag_ticks: int = GRID_PER_BEAT
     prompt: float = 0.25
     uneven: float = 0.5
-    noise: float = 0.75
+    noise: float = 0.9
+    overplay: float = 0.35
     roles: RoleMix = RoleMix()
 
 
@@ -118,6 +135,7 @@ class Draw:
         transpose: Semitones.
         leave_out: Chance of each smaller accompanying part to be left out.
         silence: Whether the human rests for a stretch.
+        overplay: Whether the partner plays too much for a stretch.
     """
 
     kind: str = "accompany"
@@ -126,10 +144,18 @@ class Draw:
     transpose: int = 0
     leave_out: float = 0.0
     silence: bool = False
+    overplay: bool = False
 
 
-def draw_window(corpus: Corpus, place: Place, config: WindowConfig, rng: np.random.Generator) -> Rows:
-    """A window with roles, transposition, lag and first bar drawn at random; ``[rows, fields]``."""
+def draw_window(
+    corpus: Corpus, place: Place, config: WindowConfig, rng: np.random.Generator
+) -> tuple[Rows, Rows]:
+    """A window with roles, transposition, lag, first bar and the partner's mistakes drawn at random.
+
+    Returns:
+        What is to be predicted and what is read meanwhile, both ``[rows, fields]``. They differ where the
+        partner misreads itself; rows that only are read stand as PAD rows among those to be predicted.
+    """
     roles = config.roles
     lag = 0 if rng.random() < config.prompt else int(rng.integers(1, config.max_lag_ticks + 1))
     kinds = ("accompany", "reverse", "dialogue")
@@ -140,10 +166,14 @@ def draw_window(corpus: Corpus, place: Place, config: WindowConfig, rng: np.rand
         transpose=int(rng.integers(-config.transpose, config.transpose + 1)),
         leave_out=roles.leave_out,
         silence=bool(rng.random() < roles.silence),
+        overplay=bool(rng.random() < config.overplay),
     )
     lines = place.song.grid.lines(place.from_tick, place.from_tick + HOP_BARS * MAX_BAR_TICKS)[:HOP_BARS]
     from_tick = lines[int(rng.integers(len(lines)))][0]
-    return window(corpus, Place(place.song, from_tick), config.rows, draw, rng)
+    read, is_overplayed = _window(corpus, Place(place.song, from_tick), config.rows, draw, rng)
+    predicted = read.copy()
+    predicted[is_overplayed] = 0
+    return predicted, misread(read, rng) if rng.random() < config.noise else read
 
 
 def window(
@@ -154,8 +184,13 @@ def window(
     rng: np.random.Generator | None = None,
 ) -> Rows:
     """One window, int16 ``[n_rows, fields]``, padded with PAD rows where the song ends."""
-    draw = draw or Draw()
-    rng = rng or np.random.default_rng(0)
+    return _window(corpus, place, n_rows, draw or Draw(), rng or np.random.default_rng(0))[0]
+
+
+def _window(
+    corpus: Corpus, place: Place, n_rows: int, draw: Draw, rng: np.random.Generator
+) -> tuple[Rows, NDArray[np.bool_]]:
+    """One window, and which of its rows the partner played too much, ``[n_rows]``."""
     song = place.song
     notes = corpus.notes(song)
     # Every row but bar lines and releases is a note; parts left out make room for as many again.
@@ -172,14 +207,18 @@ def window(
     events = _delay(events, draw, rng)
     last = int(events["ticks"].max()) + 1 if len(events) else place.from_tick + 1
     bars = bar_events(song.grid, place.from_tick, last)
-    rows = encode(sort_events(np.concatenate([events, bars])), song.grid, place.from_tick)
+    added = overplay(events, rng) if draw.overplay else events[:0]
+    ordered = sort_events(np.concatenate([events, bars, added[added["ticks"] < last]]))
+    is_added = (ordered["role"] == Role.PARTNER) & np.isin(_keys(ordered), _keys(added))
+    rows = encode(ordered, song.grid, place.from_tick)
     instruments = np.unique(events["instrument"][events["role"] == Role.PARTNER])
     sole = int(instruments[0]) if len(instruments) == 1 else NO_INSTRUMENT
     opening = start_row(song.grid, place.from_tick, INTERPLAY[draw.kind], sole)
     rows = np.concatenate([opening, rows])[:n_rows]
+    is_added = np.concatenate([np.zeros(len(opening), dtype=bool), is_added])[:n_rows]
     full = np.zeros((n_rows, len(Field)), dtype=np.int16)
     full[: len(rows)] = rows
-    return full
+    return full, np.concatenate([is_added, np.zeros(n_rows - len(is_added), dtype=bool)])
 
 
 def _chosen_parts(song: Song, draw: Draw, rng: np.random.Generator) -> list[int]:
@@ -235,8 +274,10 @@ def misread(rows: Rows, rng: np.random.Generator) -> Rows:
     """The rows as a partner reads them whose own past has gone wrong; what is to be predicted stays.
 
     Taught with its true past alone, a partner finds the harmony there and hardly listens; on stage its past
-    is its own invention, and it drifts. Here a random share of its notes is off by up to a fifth, and often
-    a whole stretch stands in a wrong key, so that the human's notes are what can be relied on.
+    is its own invention, and it drifts. Here a random share of its notes is off by up to a fifth, often a
+    whole stretch stands in a wrong key, so that the human's notes are what can be relied on, and often
+    the notes of a stretch are shorter or longer than they were, so that a short chord is no reason for
+    the next.
     """
     read = rows.copy()
     pitch = read[:, Field.PITCH]
@@ -244,8 +285,69 @@ def misread(rows: Rows, rng: np.random.Generator) -> Rows:
     is_wrong = is_own & (rng.random(len(rows)) < rng.uniform(0, MAX_WRONG))
     shift = np.where(is_wrong, rng.integers(1, 8, len(rows)) * rng.choice([-1, 1], len(rows)), 0)
     if rng.random() < WRONG_KEY:
-        start = int(rng.integers(len(rows)))
-        length = int(rng.integers(32, 257))
-        shift[start : start + length] += int(rng.choice([-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6]))
+        shift[_stretch(len(rows), rng)] += int(rng.choice([-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6]))
     read[:, Field.PITCH] = np.where(is_own, np.clip(pitch + shift, 0, 127), pitch)
+    if rng.random() < WRONG_LENGTHS:
+        steps = np.zeros(len(rows), dtype=np.int64)
+        where = _stretch(len(rows), rng)
+        steps[where] = rng.integers(SHORTEST_READ, LONGEST_READ + 1)
+        steps[where] += rng.integers(-1, 2, len(steps[where]))
+        length = np.clip(read[:, Field.DURATION] + steps, 0, OPEN_DURATION - 1)
+        read[:, Field.DURATION] = np.where(is_own, length, read[:, Field.DURATION])
     return read
+
+
+def _stretch(n_rows: int, rng: np.random.Generator) -> slice:
+    start = int(rng.integers(n_rows))
+    return slice(start, start + int(rng.integers(32, 257)))
+
+
+def overplay(events: Events, rng: np.random.Generator) -> Events:
+    """Notes that a partner adds who plays too much: thicker chords, more of them, or both.
+
+    What it has played it does again (the runaway of a model that reads itself), so it is shown where that
+    leads and how the song goes on instead: the notes added are read and never to be predicted.
+
+    Args:
+        events: Of a window.
+        rng: Chooses the stretch, the chords and their notes.
+
+    Returns:
+        Partner events, none of the pitch, instrument and tick of one that is there.
+    """
+    own = events[(events["role"] == Role.PARTNER) & (events["instrument"] != DRUMS)]
+    if len(own) == 0:
+        return own
+    start = int(rng.choice(own["ticks"][: len(own) // 2 + 1]))
+    until = start + int(rng.integers(2, 13)) * 4 * GRID_PER_BEAT
+    own = own[(own["ticks"] >= start) & (own["ticks"] < until)]
+    again = _struck_again(own, until, rng) if rng.random() < 0.5 else own[:0]
+    thickened = np.concatenate([own, again])
+    thicker = np.repeat(thickened, rng.integers(0, int(rng.integers(1, 4)) + 1, len(thickened)))
+    thicker["pitch"] += rng.choice(DOUBLINGS, len(thicker)).astype(np.int16)
+    added = np.concatenate([again, thicker[(thicker["pitch"] >= 0) & (thicker["pitch"] < 128)]])
+    fresh: Events = added[~np.isin(_keys(added), _keys(own))]
+    return fresh
+
+
+def _struck_again(own: Events, until_tick: int, rng: np.random.Generator) -> Events:
+    """Copies of chords, short and at even distances, where the partner did not play; some are left out."""
+    step = int(rng.choice(AGAIN_TICKS))
+    struck = np.unique(own["ticks"])
+    if len(struck) == 0:
+        return own
+    between = np.setdiff1d(np.arange(struck[0], until_tick, step), struck)
+    between = between[rng.random(len(between)) < rng.uniform(0.3, 1.0)]
+    latest = struck[np.searchsorted(struck, between) - 1]
+    copies = [own[own["ticks"] == chord] for chord in latest]
+    found = np.concatenate([*copies, own[:0]])
+    found["ticks"] = found["onset_ticks"] = np.repeat(between, [len(copy) for copy in copies])
+    found["duration_ticks"] = np.minimum(found["duration_ticks"], step)
+    return found
+
+
+def _keys(events: Events) -> NDArray[np.int64]:
+    """One number for tick, instrument and pitch of each event."""
+    place = events["ticks"].astype(np.int64) * 64 + events["instrument"]
+    keys: NDArray[np.int64] = place * 128 + events["pitch"]
+    return keys

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from midi.errors import UserError
+from models.bundle import Bundle
 from models.registry import list_bundles, user_folder
+from models.training.contract import FitResult
 
 SETTINGS = "settings.json"
 DONE = "bundle"
@@ -77,6 +79,29 @@ def write_settings(run_dir: Path, settings: Mapping[str, Any]) -> None:
         partial.replace(path)
     except OSError as error:
         raise UserError(f"The folder {run_dir} cannot be written: {error.strerror}.") from error
+
+
+def conclude(
+    run_dir: Path, settings: Mapping[str, Any], name: str, fitted: FitResult, write: Callable[[Path], Bundle]
+) -> Bundle:
+    """Install what a run came to as the next version of its bundle, and note that it is done.
+
+    Args:
+        run_dir: Folder of the run.
+        settings: What it was begun with.
+        name: Of the bundle.
+        fitted: How the training ended.
+        write: Writes the bundle to a folder whose name is the version.
+
+    Raises:
+        UserError: The disk refused.
+        KeyboardInterrupt: The training was interrupted; everything is saved, and nothing is installed.
+    """
+    if fitted.interrupted:
+        raise KeyboardInterrupt
+    bundle = write(next_bundle_folder(name))
+    write_settings(run_dir, {**settings, DONE: bundle.manifest.version})
+    return bundle
 
 
 def _put_aside(run_dir: Path, version: str) -> None:

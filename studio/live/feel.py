@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from midi.events import GRID_PER_BEAT
-from models.sequence.plan import Steering
+from models.sequence.plan import STEERING_RANGES, Steering
 
 if TYPE_CHECKING:
     from studio.live.messages import Sound
@@ -81,10 +81,10 @@ _STEERING, _FEEL = Steering(), Feel()
 STEERABLE: dict[str, Steerable] = {
     each.name: each
     for each in (
-        Steerable("temperature", "Temperature", 0.2, 2.0, _STEERING.temperature),
-        Steerable("density", "Density", -2.0, 2.0, _STEERING.density),
+        Steerable("temperature", "Temperature", *STEERING_RANGES["temperature"], _STEERING.temperature),
+        Steerable("density", "Density", *STEERING_RANGES["density"], _STEERING.density),
         Steerable("register", "Register", -24, 24, _FEEL.register, "semitones", is_whole=True),
-        Steerable("follow", "Follow", 0.0, 3.0, _STEERING.follow),
+        Steerable("follow", "Follow", *STEERING_RANGES["follow"], _STEERING.follow),
         Steerable("swing", "Swing", 0.0, 1.0, _FEEL.swing),
         Steerable("dynamics", "Dynamics", 0.0, 1.0, _FEEL.dynamics),
         Steerable("velocity", "Velocity", -40, 40, _FEEL.velocity, is_whole=True),

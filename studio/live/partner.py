@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from midi.events import GRID_PER_BEAT, N_INSTRUMENTS, BarGrid, Interplay
-from models.sequence.plan import Steering
+from models.sequence.plan import STEERING_RANGES, Steering
 from studio.live.messages import Mode
 
 FOREVER = 1 << 40
@@ -212,15 +212,6 @@ class Respond(Policy):
 POLICIES: dict[Mode, type[Policy]] = {Mode.ACCOMPANY: Accompany, Mode.RESPOND: Respond}
 """The policy of each mode; a new mode is one more class here."""
 
-_STEERING_RANGES: dict[str, tuple[float, float]] = {
-    "temperature": (0.2, 2.0),
-    "top_p": (0.05, 1.0),
-    "follow": (0.0, 3.0),
-    "density": (-2.0, 2.0),
-    "low_pitch": (0, 127),
-    "high_pitch": (0, 127),
-}
-
 
 def steer(steering: Steering, target: str, value: float | bool | tuple[int, ...]) -> Steering:
     """Steering with one field changed; values are clamped, and what makes no sense changes nothing."""
@@ -233,7 +224,7 @@ def steer(steering: Steering, target: str, value: float | bool | tuple[int, ...]
         return replace(steering, hears_human=bool(value))
     if not math.isfinite(value):
         return steering
-    low, high = _STEERING_RANGES[target]
+    low, high = STEERING_RANGES[target]
     clamped = min(max(value, low), high)
     changed: dict[str, Any] = {target: int(clamped) if target.endswith("pitch") else float(clamped)}
     return replace(steering, **changed)

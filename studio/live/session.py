@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from midi.errors import UserError
+from midi.files import new_folder
 from studio.live.messages import Actions, Input
 from studio.live.take import TAKE_NAME, Take, TakeHeader, event_lines, header_line, load_take
 
@@ -289,19 +290,14 @@ def new_session_folder(root: Path, now: datetime) -> Path:
     """
     name = now.strftime("%Y-%m-%d_%H-%M-%S")
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        for number in range(1, 1000):
-            folder = root / (name if number == 1 else f"{name}_{number}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            return folder
+        folder = new_folder(root, name)
     except OSError as fault:
         raise UserError(
             f"No folder can be created in {root}: {fault.strerror}.", "Choose another one."
         ) from fault
-    raise UserError(f"{root} is full of sessions named {name}.", "Choose another folder.")
+    if folder is None:
+        raise UserError(f"{root} is full of sessions named {name}.", "Choose another folder.")
+    return folder
 
 
 def _free_name(folder: Path) -> Path:

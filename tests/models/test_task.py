@@ -23,7 +23,7 @@ from models.sequence.windows import WindowConfig
 from models.training.contract import LoopConfig
 from tests.models.pieces import TINY, random_rows, tiny_model, write_songs, zero_heads
 
-CONFIG = SequenceTaskConfig(TINY, WindowConfig(rows=48), batch=2, evaluation_windows=3)
+CONFIG = SequenceTaskConfig(TINY, WindowConfig(rows=48), batch=2, own_draws=0, evaluation_windows=3)
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,27 @@ class TestTask:
             same = sum(value[0, 0] for value in column_nll(task.model, rows).values())
         assert clean != misled
         assert want == same, "the first row is predicted from START alone"
+
+    def test_its_own_draws_are_read_in_every_second_step_and_never_predicted(self, corpus):
+        task = SequenceTask(replace(CONFIG, own_draws=2), corpus)
+        task.model.eval()
+        with torch.no_grad():
+            task.model.head_in.weight.normal_()
+        rows, _ = next(task.source(0, 1))
+        read = []
+        task.model.register_forward_pre_hook(lambda _module, given: read.append(given[0]))
+        for step in (1, 2):
+            task.losses("model", torch.stack([rows, rows]), step)
+        truth, *_, drawn = read
+        assert torch.equal(truth, rows[:, :-1])
+        role, pitch = truth[..., Field.ROLE], truth[..., Field.PITCH]
+        is_changed = (drawn != truth).any(dim=-1)
+        assert int(is_changed.sum()) > 0
+        assert bool(((role == Role.PARTNER) & (pitch < 128))[is_changed].all())
+        for column in Field:
+            if column not in {Field.PITCH, Field.DURATION}:
+                assert torch.equal(drawn[..., column], truth[..., column])
+        assert int(drawn[..., Field.PITCH][is_changed].max()) < 128
 
     def test_seed_decides_the_weights_and_a_parent_replaces_them(self, corpus):
         one, same, other = (SequenceTask(replace(CONFIG, seed=seed), corpus) for seed in (1, 1, 2))

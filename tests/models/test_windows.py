@@ -11,6 +11,8 @@ import midi
 from midi.clock import TempoMap
 from midi.corpus import Corpus, build_corpus
 from midi.events import (
+    DRUMS,
+    EVENT_DTYPE,
     FIELD_SIZES,
     GRID_PER_BEAT,
     LONG_NOTE_TICKS,
@@ -29,6 +31,7 @@ from models.sequence.windows import (
     WindowConfig,
     draw_window,
     misread,
+    overplay,
     places,
     window,
 )
@@ -223,12 +226,13 @@ class TestDrawWindow:
     @given(st.integers(0, 2**32 - 1), st.integers(0, 2), st.sampled_from(["train", "valid"]))
     @settings(max_examples=60)
     def test_always_legal(self, corpus, seed, index, split):
-        rows = draw_window(corpus, places(corpus, split)[index], self.CONFIG, np.random.default_rng(seed))
-        assert rows.shape == (64, len(Field))
-        for field in Field:
-            assert rows[:, field].min() >= 0
-            assert rows[:, field].max() < FIELD_SIZES[field]
-        assert rows[:2, Field.ROLE].tolist() == [Role.START, Role.BAR]
+        place = places(corpus, split)[index]
+        for rows in draw_window(corpus, place, self.CONFIG, np.random.default_rng(seed)):
+            assert rows.shape == (64, len(Field))
+            for field in Field:
+                assert rows[:, field].min() >= 0
+                assert rows[:, field].max() < FIELD_SIZES[field]
+            assert rows[:2, Field.ROLE].tolist() == [Role.START, Role.BAR]
 
     def test_same_generator_same_window(self, corpus):
         place = places(corpus, "train")[0]
@@ -242,16 +246,30 @@ class TestDrawWindow:
         place = places(corpus, "train")[0]
         only = replace(self.CONFIG, prompt=1.0, roles=RoleMix(0.0, 1.0, 0.0, 0.0, 0.0), transpose=0)
         for seed in range(5):
-            rows = draw_window(corpus, place, only, np.random.default_rng(seed))
+            rows, _ = draw_window(corpus, place, only, np.random.default_rng(seed))
             partner = rows[rows[:, Field.ROLE] == Role.PARTNER]
             assert set(partner[:, Field.INSTRUMENT].tolist()) <= {9}
             assert (rows[:, Field.POSITION] == rows[:, Field.CLOCK]).all(), "prompt means no lag"
+
+    def test_what_is_overplayed_is_read_and_never_predicted(self, corpus):
+        place = places(corpus, "train")[0]
+        config = replace(self.CONFIG, rows=256, noise=0.0, overplay=1.0)
+        added = 0
+        for seed in range(40):
+            rows, read = draw_window(corpus, place, config, np.random.default_rng(seed))
+            is_added = (rows != read).any(axis=1)
+            assert (rows[is_added] == 0).all()
+            assert (read[is_added, Field.ROLE] == Role.PARTNER).all()
+            added += int(is_added.sum())
+        assert added > 200
+        rows, read = draw_window(corpus, place, replace(config, overplay=0.0), np.random.default_rng(0))
+        assert np.array_equal(rows, read)
 
     def test_keys_are_drawn_evenly(self, corpus):
         place, pitches = places(corpus, "train")[0], set()
         plain = replace(self.CONFIG, roles=RoleMix(1.0, 0.0, 0.0, 0.0, 1.0), transpose=2)
         for seed in range(60):
-            rows = draw_window(corpus, place, plain, np.random.default_rng(seed))
+            rows, _ = draw_window(corpus, place, plain, np.random.default_rng(seed))
             partner = rows[rows[:, Field.ROLE] == Role.PARTNER]
             pitches.add(int(partner[0, Field.PITCH]))
         assert pitches == {46, 47, 48, 49, 50}
@@ -263,17 +281,21 @@ class TestMisread:
         rows = np.zeros((400, len(Field)), dtype=np.int16)
         rows[:, Field.ROLE] = rng.choice([Role.BAR, Role.RELEASE, Role.HUMAN, Role.PARTNER], 400)
         rows[:, Field.PITCH] = rng.integers(0, 175, 400)
+        rows[:, Field.DURATION] = rng.integers(0, OPEN_DURATION, 400)
         return rows
 
     @given(seed=st.integers(0, 10_000))
     @settings(max_examples=60, deadline=None)
-    def test_only_the_partners_tuned_pitches_change(self, seed):
+    def test_only_the_partners_tuned_pitches_and_their_lengths_change(self, seed):
         rows = self.rows()
         before = rows.copy()
         read = misread(rows, np.random.default_rng(seed))
         assert np.array_equal(rows, before)
         changed = (read != rows).any(axis=1)
-        assert np.array_equal(np.delete(read, Field.PITCH, axis=1), np.delete(rows, Field.PITCH, axis=1))
+        kept = [field for field in Field if field not in {Field.PITCH, Field.DURATION}]
+        assert np.array_equal(read[:, kept], rows[:, kept])
+        assert read[:, Field.DURATION].min() >= 0
+        assert read[:, Field.DURATION].max() < OPEN_DURATION
         assert (rows[changed, Field.ROLE] == Role.PARTNER).all()
         assert (rows[changed, Field.PITCH] < 128).all()
         assert read[:, Field.PITCH].min() >= 0
@@ -287,3 +309,49 @@ class TestMisread:
         shares = np.array([(read[:, Field.PITCH] != 60).mean() for read in reads])
         assert shares.max() > 0.6
         assert shares.min() < 0.05
+
+    def test_lengths_are_misread_over_stretches_and_shorter_more_often_than_longer(self):
+        rows = self.rows()
+        rows[:, Field.ROLE], rows[:, Field.PITCH], rows[:, Field.DURATION] = Role.PARTNER, 60, 16
+        moves = [misread(rows, np.random.default_rng(seed))[:, Field.DURATION] - 16 for seed in range(200)]
+        shares = np.array([(move != 0).mean() for move in moves])
+        assert np.median(shares) < 0.3 < shares.max()
+        means = np.array([move[move != 0].mean() for move in moves if move.any()])
+        assert (means < -2).sum() > (means > 2).sum() > 0
+
+
+class TestOverplay:
+    def events(self) -> np.ndarray:
+        """A bar-long tune over four bars, and a triad of the partner's on every other beat; drums below."""
+        notes = [(24 * i, Role.HUMAN, 0, 72 + i % 3, 20) for i in range(16)]
+        notes += [(48 * i, Role.PARTNER, 0, pitch, 40) for i in range(8) for pitch in (48, 52, 55)]
+        notes += [(24 * i, Role.PARTNER, DRUMS, 38, 6) for i in range(16)]
+        events = np.zeros(len(notes), dtype=EVENT_DTYPE)
+        for i, (tick, role, instrument, pitch, duration) in enumerate(notes):
+            events[i] = (tick, role, instrument, pitch, duration, 80, tick)
+        return events
+
+    @given(seed=st.integers(0, 10_000))
+    @settings(max_examples=80, deadline=None)
+    def test_adds_to_the_chords_and_touches_nothing_that_is_there(self, seed):
+        events = self.events()
+        before = events.copy()
+        added = overplay(events, np.random.default_rng(seed))
+        assert np.array_equal(events, before)
+        assert (added["role"] == Role.PARTNER).all()
+        assert (added["instrument"] == 0).all(), "drums are left as they are"
+        there = {(int(e["ticks"]), int(e["pitch"])) for e in events if e["instrument"] == 0}
+        assert not there & {(int(e["ticks"]), int(e["pitch"])) for e in added}
+        assert np.array_equal(added["ticks"], added["onset_ticks"])
+
+    def test_both_thicker_chords_and_more_of_them(self):
+        struck = set(range(0, 384, 48))
+        alls = [overplay(self.events(), np.random.default_rng(seed)) for seed in range(100)]
+        thicker = sum(set(added["ticks"].tolist()) <= struck for added in alls if len(added))
+        assert 20 < thicker < 80
+        more = np.concatenate([added[~np.isin(added["ticks"], list(struck))] for added in alls])
+        assert more["duration_ticks"].max() <= 24
+
+    def test_a_partner_without_notes_adds_none(self):
+        events = self.events()
+        assert len(overplay(events[events["role"] == Role.HUMAN], np.random.default_rng(0))) == 0

@@ -16,23 +16,10 @@ from studio.live.messages import TempoMark, Voice
 from studio.live.take import Take, TakeHeader
 from studio.render import render, render_again
 from studio.takeroll import take_roll
-from studio.takes import Library
 from studio.ui.theme import PARTNER, PLAYER
 from tests.studio.takefolder import duet, note, write_take
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def library(antiphon_home):
-    (antiphon_home / "takes").mkdir()
-    with Library() as found:
-        yield found
-
-
-@pytest.fixture
-def one(library):
-    return write_take(library.folder)
 
 
 class TestExport:

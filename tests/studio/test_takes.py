@@ -20,18 +20,6 @@ from tests.studio.takefolder import duet, note, write_take
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def library(antiphon_home):
-    (antiphon_home / "takes").mkdir()
-    with Library() as found:
-        yield found
-
-
-@pytest.fixture
-def one(library):
-    return write_take(library.folder)
-
-
 def ids(library):
     return [info.id for info in library.takes()]
 
