@@ -340,7 +340,7 @@ def _struck_again(own: Events, until_tick: int, rng: np.random.Generator) -> Eve
     between = between[rng.random(len(between)) < rng.uniform(0.3, 1.0)]
     latest = struck[np.searchsorted(struck, between) - 1]
     copies = [own[own["ticks"] == chord] for chord in latest]
-    found = np.concatenate([*copies, own[:0]])
+    found: Events = np.concatenate([*copies, own[:0]])
     found["ticks"] = found["onset_ticks"] = np.repeat(between, [len(copy) for copy in copies])
     found["duration_ticks"] = np.minimum(found["duration_ticks"], step)
     return found
