@@ -315,7 +315,7 @@ def overplay(events: Events, rng: np.random.Generator) -> Events:
     Returns:
         Partner events, none of the pitch, instrument and tick of one that is there.
     """
-    own = events[(events["role"] == Role.PARTNER) & (events["instrument"] != DRUMS)]
+    own: Events = events[(events["role"] == Role.PARTNER) & (events["instrument"] != DRUMS)]
     if len(own) == 0:
         return own
     start = int(rng.choice(own["ticks"][: len(own) // 2 + 1]))
