@@ -92,6 +92,7 @@ class Desk:
         self._takes = TakeLog(
             options.takes or takes_folder(),
             self._header,
+            self._clock.now_s,
             opening=self._opening,
             ends_at_stop=not options.is_one_take,
             is_on=options.is_recording,

@@ -1,5 +1,7 @@
 """Takes as they come and go while the desk runs: each begins with its first note and ends properly.
 
+Playing while the transport stands is kept too: often the idea comes after the stop.
+
 The engine hands over what happened and never waits; a thread of its own decides where takes begin and end,
 and writes them.
 """
@@ -19,14 +21,18 @@ from studio.live.messages import Actions, Input, SetPlaying, Sound, Steer, Tempo
 from studio.live.session import FLUSH_S, TAKE_NAME, TakeWriter, new_session_folder
 from studio.live.take import TakeHeader, event_lines
 
+REST_S = 10.0
+"""A take without the transport ends when no key was down for this long: a break, not a thought."""
+
 
 @dataclass
 class _Running:
-    """A take that is being written."""
+    """A take that is being written; a free one began while the transport stood."""
 
     writer: TakeWriter
     begin_s: float
     end_s: float
+    is_free: bool = False
     open_notes: dict[int, Sound] = field(default_factory=dict)
 
 
@@ -41,7 +47,9 @@ class LogState:
 
 
 class TakeLog:
-    """Writes takes: the first note after the transport starts begins one, a stop ends it.
+    """Writes takes: the first note begins one, a stop ends it.
+
+    What is played while the transport stands is a take of its own, up to a rest or the next start.
 
     ``record`` belongs to the engine's thread; the rest may be called from any. ``start`` gives it a thread;
     without one, ``flush`` does the work by hand.
@@ -49,6 +57,7 @@ class TakeLog:
     Args:
         root: Folder of the takes; made when the first one begins.
         header: What the next take says of itself; called where the writing is done, like ``opening``.
+        now_s: Time of the engine's clock; called there too.
         opening: How the partner is steered where a take begins.
         ends_at_stop: False writes one take from the first note to the end, stops included.
         is_on: Whether anything is kept.
@@ -62,6 +71,7 @@ class TakeLog:
         self,
         root: Path,
         header: Callable[[], TakeHeader],
+        now_s: Callable[[], float],
         *,
         opening: Callable[[], Sequence[Steer]] = tuple,
         ends_at_stop: bool = True,
@@ -69,6 +79,7 @@ class TakeLog:
         spare_folder: Path | None = None,
     ) -> None:
         self.root, self._header, self._ends_at_stop = root, header, ends_at_stop
+        self._now_s = now_s
         self._opening = opening
         self._spare_folder = spare_folder or Path(tempfile.gettempdir()) / "antiphon"
         self._came: deque[tuple[float, Sequence[Input], Actions] | tuple[float, bool]] = deque()
@@ -120,6 +131,7 @@ class TakeLog:
                         self._switch(now_s, is_on=is_on)
                     case (now_s, inputs, actions):
                         self._step(now_s, inputs, actions)
+            self._end_rested(self._now_s())
             if self._take is not None:
                 self._take.writer.flush()
             self._publish()
@@ -158,9 +170,12 @@ class TakeLog:
             self._save(self._end(now_s))
 
     def _step(self, now_s: float, inputs: Sequence[Input], actions: Actions) -> None:
+        self._end_rested(now_s)
         if actions.tempo and not self._is_running:
             self._is_running, self._marks = True, []
-        if self._take is None and self._is_on and self._is_running:
+            if self._take is not None and self._ends_at_stop:
+                self._save(self._end(now_s))
+        if self._take is None and self._is_on:
             self._begin(actions)
         if self._take is not None:
             self._write(self._take, now_s, inputs, actions)
@@ -172,6 +187,14 @@ class TakeLog:
             self._is_running = False
             if self._take is not None and self._ends_at_stop:
                 self._save(self._end(now_s))
+
+    def _end_rested(self, now_s: float) -> None:
+        """End a free take that nobody plays any more."""
+        take = self._take
+        if take is None or not (take.is_free and self._ends_at_stop) or take.open_notes:
+            return
+        if now_s - take.end_s > REST_S:
+            self._save(self._end(now_s))
 
     def _begin(self, actions: Actions) -> None:
         """Open a take if there is a note, with the tempo and the pedals that it finds."""
@@ -187,8 +210,10 @@ class TakeLog:
         writer = TakeWriter(folder / TAKE_NAME, self._header())
         held = [replace(sound, time_s=first.time_s) for sound in self._controls.values() if sound.velocity]
         steering = [replace(item, time_s=first.time_s) for item in self._opening()]
-        writer.add(event_lines(first.time_s, steering, Actions(tuple(held), tempo=tuple(self._marks))))
-        self._take = _Running(writer, first.time_s, first.time_s)
+        # Where the transport stands, no mark tells of the music's time: the header's tempo holds.
+        marks = tuple(self._marks) if self._is_running else ()
+        writer.add(event_lines(first.time_s, steering, Actions(tuple(held), tempo=marks)))
+        self._take = _Running(writer, first.time_s, first.time_s, is_free=not self._is_running)
 
     def _write(self, take: _Running, now_s: float, inputs: Sequence[Input], actions: Actions) -> None:
         sounds = []

@@ -1,14 +1,48 @@
-"""Planners and devices that cost nothing, for the engine's tests."""
+"""Planners, devices and an ear that cost nothing, for the tests of the engine, the desk and the window."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 
 from midi.errors import UserError
 from midi.events import GRID_PER_BEAT
 from models.sequence.plan import Plan, PlannedNote, PlanRequest
+from studio.live.messages import Sound, Voice
+
+
+class Ear:
+    """What is heard, in order."""
+
+    def __init__(self) -> None:
+        self.sounds: list[Sound] = []
+
+    def play(self, sound: Sound) -> None:
+        self.sounds.append(sound)
+
+    def panic(self) -> None:
+        """Offs come all the same."""
+
+    def set_volume(self, voice: Voice, gain_db: float) -> None:
+        """Everything is heard."""
+
+    def ons(self, voice: Voice) -> list[Sound]:
+        return [s for s in self.sounds if s.kind == "on" and s.voice is voice]
+
+    def pitches(self, voice: Voice, kind: str = "on") -> list[int]:
+        return [s.pitch for s in self.sounds if s.kind == kind and s.voice is voice]
+
+    def counts(self, kind: str) -> Counter[int]:
+        """How often every note began or ended."""
+        return Counter(s.note_id for s in self.sounds if s.kind == kind)
+
+    def unpaired(self) -> Counter[int]:
+        """Notes without exactly one end; one that begins twice fails the test."""
+        ons, offs = self.counts("on"), self.counts("off")
+        assert set(ons.values()) <= {1}
+        return (ons - offs) + (offs - ons)
 
 
 def plan_of(request: PlanRequest) -> Plan:

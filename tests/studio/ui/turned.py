@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from datetime import datetime
@@ -17,41 +16,17 @@ from studio.appsettings import AppSettings
 from studio.jobs import Job, JobState
 from studio.live.desk import Desk, DeskOptions
 from studio.live.deskview import Command, DeskView
-from studio.live.messages import Sound, Voice
 from studio.live.planner import InlinePlanner, ModelHealth, ModelState, NoPlanner, Planner
 from studio.takes import Library
 from studio.ui.screens.services import Services
 from studio.ui.screens.takes_reader import PictureReader
 from studio.ui.state import WindowState
 from studio.ui.widget import Widget
-from tests.studio.live.fakes import BeatPlanner
+from tests.studio.live.fakes import BeatPlanner, Ear
 from tests.studio.ui.pilot import Pilot
 from tests.studio.ui.screens_fakes import SHIPPED
 
 STEP_S = 0.01
-
-
-class Ear:
-    """What is heard, in order."""
-
-    def __init__(self) -> None:
-        self.sounds: list[Sound] = []
-
-    def play(self, sound: Sound) -> None:
-        self.sounds.append(sound)
-
-    def panic(self) -> None:
-        """Offs come all the same."""
-
-    def set_volume(self, voice: Voice, gain_db: float) -> None:
-        """Everything is heard."""
-
-    def counts(self, kind: str) -> Counter[int]:
-        """How often every note began or ended."""
-        return Counter(sound.note_id for sound in self.sounds if sound.kind == kind)
-
-    def pitches(self, voice: Voice, kind: str = "on") -> list[int]:
-        return [sound.pitch for sound in self.sounds if sound.kind == kind and sound.voice is voice]
 
 
 class Modelled(NoPlanner):

@@ -1,0 +1,14 @@
+"""What the live tests share."""
+
+import pytest
+
+
+@pytest.fixture
+def room(tmp_path):
+    """A desk turned by hand, which leaves no note sounding when it is closed."""
+    from tests.studio.live.desk_room import Room
+
+    made = Room(tmp_path / "takes")
+    yield made
+    made.desk.close()
+    assert not made.ear.unpaired()
