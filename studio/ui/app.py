@@ -265,8 +265,8 @@ class App:
         layers += self.popups
         if self.toasts.is_visible:
             layers.append(self.toasts)
-        if self.dispatcher.tooltip is not None:
-            layers.append(self.dispatcher.tooltip)
+        if self.dispatcher.tips.shown is not None:
+            layers.append(self.dispatcher.tips.shown)
         return layers
 
     def frame(self) -> list[pygame.Rect]:

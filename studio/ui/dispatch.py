@@ -11,15 +11,15 @@ from studio.live.messages import KeyDown, KeyUp
 from studio.ui.events import Keys, Translator
 from studio.ui.fields import TextField
 from studio.ui.focus import is_within
-from studio.ui.overlays import Overlay, Tooltip
+from studio.ui.overlays import Overlay
 from studio.ui.shortcuts import use
+from studio.ui.tips import Tips
 from studio.ui.typingkeys import Press, Release
 from studio.ui.widget import Key, Pointer, Widget
 
 if TYPE_CHECKING:
     from studio.ui.app import App
 
-TOOLTIP_S = 0.6
 SOURCE = "computer keys"
 """What the desk calls notes of the computer's keyboard."""
 PLAYED_SCREENS = frozenset({"play", "first"})
@@ -34,7 +34,7 @@ class Dispatcher:
     Attributes:
         hovered: The widget under the pointer; None for none.
         captured: The widget that gets every pointer event; None for none.
-        tooltip: The tooltip that is shown.
+        tips: The tooltip, and when it comes.
     """
 
     def __init__(self, app: App) -> None:
@@ -43,9 +43,7 @@ class Dispatcher:
         self.keys = Keys()
         self.hovered: Widget | None = None
         self.captured: Widget | None = None
-        self.tooltip: Tooltip | None = None
-        self._rests_since_s = 0.0
-        self._is_tip_spent = False
+        self.tips = Tips(app)
 
     def handle(self, event: pygame.event.Event) -> None:
         """Take one event of pygame."""
@@ -94,10 +92,8 @@ class Dispatcher:
                 if each is not None:
                     each.mark()
             self.hovered = found
-            self._rests_since_s = self._app.now_s
-            self._is_tip_spent = False
-            self.tooltip = None
-        self._refresh_tooltip()
+        if self.captured is None:
+            self.tips.refresh(self.hovered, self.translator.at)
 
     def forget(self, root: Widget) -> None:
         """A tree goes away: nothing of it may be hovered or captured any longer."""
@@ -106,24 +102,12 @@ class Dispatcher:
         if is_within(self.captured, root):
             self.captured = None
 
-    def _refresh_tooltip(self) -> None:
-        target = self.hovered
-        if self.tooltip is not None or target is None or not target.tooltip or self._is_tip_spent:
-            return
-        if self.captured is not None or self.translator.at is None:
-            return
-        left_s = self._rests_since_s + TOOLTIP_S - self._app.now_s
-        if left_s > 0:
-            self._app.wake(left_s)
-        else:
-            self.tooltip = Tooltip(self._app, target.tooltip, target.rect, self.translator.at)
-
     def _under_pointer(self) -> Widget | None:
         at = self.translator.at
         if at is None:
             return None
         for layer in reversed(self._app.layers()):
-            found = None if layer is self.tooltip else layer.at(*at)
+            found = None if layer is self.tips.shown else layer.at(*at)
             if found is not None:
                 return found
             if isinstance(layer, Overlay) and layer.is_modal:
@@ -132,14 +116,14 @@ class Dispatcher:
 
     def _pointer(self, event: Pointer) -> None:
         if event.kind != "move":
-            self.tooltip, self._is_tip_spent = None, True
+            self.tips.spend()
         if event.kind == "down":
             self._app.focused.show(False)
         if self.captured is not None:
             self.captured.pointer(event)
             return
         for layer in reversed(self._app.layers()):
-            if layer is self.tooltip:
+            if layer is self.tips.shown:
                 continue
             if self._offer(layer, event):
                 return
@@ -168,7 +152,7 @@ class Dispatcher:
             # Whatever has come between: a note that began ends.
             self._sound(self._app.typing.up(key.scancode))
         else:
-            self.tooltip, self._is_tip_spent = None, True
+            self.tips.spend()
         if self._bubble(key) or self._app.popups or not key.is_down:
             return
         if self._plays_notes and not key.control and self._play(key):

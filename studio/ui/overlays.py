@@ -1,4 +1,4 @@
-"""What floats over a screen: dialogs, toasts, tooltips; and menus, under one name."""
+"""What floats over a screen: dialogs and toasts; and menus, under one name."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ import pygame
 
 from studio.ui.controls import Button
 from studio.ui.floating import Overlay
-from studio.ui.layout import within
 from studio.ui.menus import Dropdown, Menu, MenuItem, open_menu
-from studio.ui.paint import Painter, text_width, wrapped
-from studio.ui.rail import RAIL_PX
+from studio.ui.paint import Painter, wrapped
 from studio.ui.theme import (
     ALARM,
     CONTROL_PX,
     EDGE,
-    HOVER,
-    INK,
     INK_FAINT,
     INK_SOFT,
     PANEL,
@@ -30,7 +26,7 @@ from studio.ui.theme import (
 from studio.ui.widget import Action, Key, Pointer, Ui, Widget
 
 __all__ = [
-    "Dialog", "Dropdown", "Menu", "MenuItem", "Overlay", "Toast", "Toasts", "Tooltip", "open_menu",
+    "Dialog", "Dropdown", "Menu", "MenuItem", "Overlay", "Toast", "Toasts", "open_menu",
 ]  # fmt: skip
 
 
@@ -284,32 +280,3 @@ class Toasts(Overlay):
             for line in hint:
                 painter.text(line, row, size="small", color=INK_SOFT)
                 row.top += painter.px(18)
-
-
-class Tooltip(Overlay):
-    """One line under what the pointer rests on."""
-
-    reach_px = 16
-
-    def __init__(self, ui: Ui, words: str, near: pygame.Rect, at: tuple[int, int]) -> None:
-        super().__init__(ui, "tooltip")
-        self.words = words
-        theme = ui.theme
-        size = (text_width(words, "small", "regular", theme.scale) + theme.px(20), theme.px(28))
-        # Beside a large widget the words stand where the pointer is.
-        is_large = near.width > theme.px(400) or near.height > theme.px(160)
-        bounds = pygame.Rect((0, 0), ui.size).inflate(-theme.px(8), -theme.px(8))
-        anchor = pygame.Rect(at, (1, theme.px(20))) if is_large else near.inflate(0, theme.px(12))
-        place = within(anchor, size, bounds)
-        if near.right <= theme.px(RAIL_PX):
-            # Beside the rail, so that the next place on it stays in sight.
-            place = pygame.Rect((near.right + theme.px(10), near.centery - size[1] // 2), size)
-        elif not is_large:
-            place.centerx = near.centerx
-        self.rect = place.clamp(bounds)
-
-    def draw(self, painter: Painter) -> None:
-        """A small light box."""
-        painter.shadow(self.rect, radius_px=5, opacity=0.4)
-        painter.box(self.rect, mixed(HOVER, INK, 0.06), radius_px=6, edge=mixed(EDGE, INK_FAINT, 0.4))
-        painter.text(self.words, self.rect, size="small", color=INK, align="center")

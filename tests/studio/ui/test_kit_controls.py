@@ -222,21 +222,6 @@ def test_a_dialog_stops_everything_below(bench):
     assert (done, bench.app.popups) == ([2], [])
 
 
-def test_a_tooltip_comes_after_a_rest_and_goes_at_a_press(bench):
-    x, y = bench.find("button").rect.center
-    bench.move(x, y)
-    bench.frame(0.3)
-    assert bench.app.dispatcher.tooltip is None
-    bench.frame(0.4)
-    bench.frame()
-    assert bench.app.dispatcher.tooltip.words == "Goes"
-    bench.down(x, y)
-    assert bench.app.dispatcher.tooltip is None
-    bench.up(x, y)
-    bench.frame(2.0)
-    assert bench.app.dispatcher.tooltip is None
-
-
 def test_typing_into_a_field_plays_nothing(bench):
     bench.click("field")
     bench.press("end")
