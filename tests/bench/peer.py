@@ -1,0 +1,122 @@
+"""A peer in an interpreter of its own: a line says what to run, a line answers with CPU seconds a row.
+
+Run by path under any Python that has the peer; it imports nothing of ours. Weights are random: what a row
+costs does not depend on them. The first line out tells what there is, or why there is nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+Actions = dict[str, Callable[[], int]]
+"""What can be run, by name; each gives back how many rows it was."""
+
+
+def huggingface(spec: dict) -> tuple[dict, Actions]:
+    """GPT-2 of equal size (their Llama is slower); its cache is full but for the rows asked for."""
+    import torch
+    import transformers
+    from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
+
+    transformers.logging.set_verbosity_error()
+    places, width, layers = spec["tokens"] * spec["rows"], spec["width"], spec["layers"]
+    # A block's feed-forward layer takes up what is left, so that both have as many parameters.
+    tables = (spec["vocabulary"] + places) * width
+    per_block = (spec["parameters"] - tables) // layers - 4 * width * width
+    config = GPT2Config(
+        vocab_size=spec["vocabulary"], n_positions=places, n_embd=width, n_layer=layers, n_head=spec["heads"],
+        n_inner=per_block // (2 * width), bos_token_id=None, eos_token_id=None, pad_token_id=0,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config).eval()
+    made = spec["tokens"] * spec["run"]
+    prompt = torch.randint(0, spec["vocabulary"], (1, places - made))
+    cache = DynamicCache(config=config)
+    with torch.inference_mode():
+        model(prompt[:, :-1], past_key_values=cache, use_cache=True)
+
+    def generate() -> int:
+        excess = cache.get_seq_length() - (prompt.shape[1] - 1)
+        if excess:
+            cache.crop(-excess)
+        text = model.generate(
+            prompt, attention_mask=torch.ones_like(prompt), past_key_values=cache, use_cache=True,
+            do_sample=True, top_p=0.95, top_k=0, max_new_tokens=made,
+        )  # fmt: skip
+        if text.shape[1] != places:
+            raise RuntimeError(f"{text.shape[1]} tokens instead of {places}")
+        return spec["run"]
+
+    facts = {"version": transformers.__version__, "parameters": model.num_parameters()}
+    return facts, {"generate": generate}
+
+
+def notochord(spec: dict) -> tuple[dict, Actions]:
+    """Notochord as its programs run it: one event, predicted and read."""
+    from importlib.metadata import version
+
+    from notochord import Notochord
+
+    model = Notochord().eval()
+
+    def begin() -> None:
+        model.reset()
+        for i in range(spec["run"]):
+            model.feed(1, 40 + i, 0.25, 80)
+        model.held_notes.clear()
+
+    def free() -> int:
+        """It chooses instrument, pitch, time and velocity, then reads the event."""
+        for _ in range(spec["run"]):
+            model.query_feed()
+        model.held_notes.clear()
+        return spec["run"]
+
+    def harmonize() -> int:
+        """It reads a key and chooses the pitch beside it; the rest is given."""
+        for i in range(spec["run"]):
+            model.feed(1, 40 + i % 40, 0.25, 80)
+            model.query(next_inst=1, next_time=0.0, next_vel=80)
+        model.held_notes.clear()
+        return spec["run"]
+
+    begin()
+    parameters = sum(p.numel() for p in model.parameters())
+    return {"version": version("notochord"), "parameters": parameters}, {
+        "query_feed": free,
+        "feed_query": harmonize,
+    }
+
+
+def main() -> None:
+    """Tell what there is, then run what standard input names until it ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints is not an answer
+
+    def say(answer: dict) -> None:
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+    try:
+        import torch
+
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        facts, actions = {"huggingface": huggingface, "notochord": notochord}[sys.argv[1]](
+            json.loads(sys.argv[2])
+        )
+    except ImportError as error:
+        say({"missing": str(error)})
+        return
+    say({**facts, "torch": torch.__version__})
+    for line in sys.stdin:
+        began = time.process_time()
+        rows = actions[line.strip()]()
+        say({"row_s": (time.process_time() - began) / rows})
+
+
+if __name__ == "__main__":
+    main()
