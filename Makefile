@@ -1,10 +1,11 @@
 # Two commands matter: `make run` and `make test`. Both create .venv by themselves.
 PYTHON ?= python3
 VENV ?= .venv
+PEERS ?= out/peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install run test lint bench bench-pictures train-starters clean
+.PHONY: install run test lint bench bench-peers bench-pictures train-starters clean
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -29,8 +30,18 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+# Peers are measured where `make bench-peers` has put them, else named as missing. ARGS="partner" is the model alone.
 bench: $(VENV)/.dev
-	$(BIN)/python -m tests.bench
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench $(ARGS) $(if $(wildcard $(PEERS)/.done),--peers $(PEERS)/bin/python)
+
+# In an environment of their own, on our torch: Notochord asks for an older one, which it does not need.
+bench-peers: $(VENV)/.run
+	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+	  > $$($(PEERS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/ours.pth
+	$(PEERS)/bin/python -m pip --disable-pip-version-check -q install transformers mido pandas tqdm appdirs joblib
+	$(PEERS)/bin/python -m pip --disable-pip-version-check -q install --no-deps notochord
+	touch $(PEERS)/.done
 
 # Hours: recipes for pictures side by side. ARGS="--minutes 60 --seeds 3" says how long; resumable.
 bench-pictures: $(VENV)/.dev

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from cyclopts import App
@@ -29,7 +29,7 @@ from tests.bench.peers import peer_figures
 from tests.bench.rows import decode_figures
 from tests.bench.window import window_figures
 
-Part = Literal["all", "partner", "engine", "window"]
+Only = Literal["all", "partner", "engine", "window"]
 STARTS = 5
 app = App(name="bench", help="Every figure beside a reference of the same run.")
 
@@ -116,34 +116,35 @@ def started(code: str) -> tuple[float, float]:
     return ended - began, cpu
 
 
-def partner_figures(peers: str) -> list[Figure]:
-    """The partner's speed."""
-    return [*peer_figures(peers), *decode_figures(), *start_figures()]
-
-
 @app.default
-def bench(only: Part = "all", *, peers: str = sys.executable) -> None:
+def bench(only: Only = "all", *, peers: str = sys.executable) -> None:
     """Measure, print the table and write bench.json; what is left out keeps its figures there.
 
     Args:
         only: Which figures.
-        peers: A Python that has transformers and notochord.
+        peers: A Python that has transformers and notochord; ``make bench-peers`` makes one.
     """
     find("partner")
-    measures: dict[str, Callable[[], list[Figure]]] = {
-        "partner": lambda: partner_figures(peers),
-        "engine": lambda: [*synth_figures(), *corpus_figures()],
-        "window": window_figures,
-    }
-    figures = [f for name, measure in measures.items() if only in {"all", name} for f in measure()]
-    for figure in figures:
-        sys.stdout.write(figure.line() + "\n")
+    measures: list[tuple[Only, Callable[[], list[Figure]]]] = [
+        ("partner", lambda: peer_figures(peers)), ("partner", decode_figures), ("partner", start_figures),
+        ("engine", synth_figures), ("engine", corpus_figures), ("window", window_figures),
+    ]  # fmt: skip
     file = Path("bench.json")
-    rows = [asdict(f) for f in figures]
-    if only != "all" and file.exists():
-        fresh = {row["name"] for row in rows}
-        rows = [row for row in json.loads(file.read_text()) if row["name"] not in fresh] + rows
-    file.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n")
+    before = json.loads(file.read_text()) if file.exists() and only != "all" else []
+    rows: list[dict[str, Any]] = []
+    for name, measure in measures:
+        if only in {"all", name}:
+            figures = measure()
+            sys.stdout.write("".join(figure.line() + "\n" for figure in figures))
+            sys.stdout.flush()
+            rows += [asdict(figure) for figure in figures]
+    file.write_text(json.dumps(merged(before, rows), indent=2, allow_nan=False) + "\n")
+
+
+def merged(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Figures of an earlier run that were not measured again, then those of this one."""
+    fresh = {row["name"] for row in now}
+    return [row for row in before if row["name"] not in fresh] + now
 
 
 if __name__ == "__main__":

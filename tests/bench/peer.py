@@ -24,12 +24,9 @@ def huggingface(spec: dict) -> tuple[dict, Actions]:
 
     transformers.logging.set_verbosity_error()
     places, width, layers = spec["tokens"] * spec["rows"], spec["width"], spec["layers"]
-    # A block's feed-forward layer takes up what is left, so that both have as many parameters.
-    tables = (spec["vocabulary"] + places) * width
-    per_block = (spec["parameters"] - tables) // layers - 4 * width * width
     config = GPT2Config(
         vocab_size=spec["vocabulary"], n_positions=places, n_embd=width, n_layer=layers, n_head=spec["heads"],
-        n_inner=per_block // (2 * width), bos_token_id=None, eos_token_id=None, pad_token_id=0,
+        n_inner=inner_width(spec), bos_token_id=None, eos_token_id=None, pad_token_id=0,
     )  # fmt: skip
     model = GPT2LMHeadModel(config).eval()
     made = spec["tokens"] * spec["run"]
@@ -52,6 +49,13 @@ def huggingface(spec: dict) -> tuple[dict, Actions]:
 
     facts = {"version": transformers.__version__, "parameters": model.num_parameters()}
     return facts, {"generate": generate}
+
+
+def inner_width(spec: dict) -> int:
+    """Width of the feed-forward layers by which a GPT-2 has as many parameters as asked for."""
+    width = spec["width"]
+    tables = (spec["vocabulary"] + spec["tokens"] * spec["rows"]) * width
+    return ((spec["parameters"] - tables) // spec["layers"] - 4 * width * width) // (2 * width)
 
 
 def notochord(spec: dict) -> tuple[dict, Actions]:
@@ -111,6 +115,8 @@ def main() -> None:
     except ImportError as error:
         say({"missing": str(error)})
         return
+    for action in actions.values():
+        action()  # what cannot run ends here, before it is taken for a peer
     say({**facts, "torch": torch.__version__})
     for line in sys.stdin:
         began = time.process_time()

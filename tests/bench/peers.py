@@ -176,7 +176,7 @@ def rivals_of(model: EventModel, python: str, stack: ExitStack) -> list[Rival]:
     return [
         generate(TOKENS_PER_ROW, "one for each predicted column"),
         generate(FEWEST_TOKENS, "a note's position, pitch, velocity and duration in REMI"),
-        Rival(notochord, "query_feed", "Notochord query + feed", 0.5, "an event; a note takes two, begin and end"),
+        Rival(notochord, "query_feed", "Notochord query + feed", 0.5, "an event; a note takes two"),
         Rival(notochord, "feed_query", "Notochord feed + query", 0.5,
               "a key is read and the pitch beside it drawn, the rest is given"),
     ]  # fmt: skip
