@@ -11,7 +11,7 @@ from studio.ui.theme import (
     GROUND,
     HOVER,
     INK,
-    INK_FAINT,
+    INK_OFF,
     PANEL,
     RADIUS_PX,
     RAISED,
@@ -130,7 +130,7 @@ class Control(Widget):
 
     def ink(self, color: Color = INK) -> Color:
         """A color of what is written on it, fainter while disabled."""
-        return color if self.is_enabled else INK_FAINT
+        return color if self.is_enabled else INK_OFF
 
 
 class ValueControl(Control, Generic[T]):

@@ -14,7 +14,7 @@ from studio.ui.theme import (
     EDGE,
     GROUND,
     INK,
-    INK_FAINT,
+    INK_OFF,
     INK_SOFT,
     PANEL,
     PLAYER,
@@ -238,7 +238,7 @@ class Segmented(ValueControl[str]):
         painter.box(self.rect, mixed(PANEL, GROUND, 0.7), radius_px=self.radius_px, edge=EDGE)
         for option, cell in zip(self.options, self.cells(), strict=True):
             is_chosen = option.value == self.value
-            ink = self.ink(INK_SOFT if option.is_enabled else INK_FAINT)
+            ink = self.ink(INK_SOFT if option.is_enabled else INK_OFF)
             if is_chosen:
                 ground = mixed(RAISED, self.accent, 0.2) if self.is_enabled else RAISED
                 painter.box(cell, ground, radius_px=self.radius_px - 2)

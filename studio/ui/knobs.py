@@ -14,7 +14,7 @@ from studio.ui.theme import (
     GROUND,
     HOVER,
     INK,
-    INK_FAINT,
+    INK_OFF,
     INK_SOFT,
     PANEL,
     PARTNER,
@@ -182,7 +182,7 @@ class Knob(Ranged):
         width = max(2.5, unit * 0.13)
         painter.arc(knob.center, unit, -SWEEP, SWEEP, mixed(RAISED, EDGE, 0.5), width_px=width)
         zero = -self.low / (self.high - self.low) if self.low < 0 < self.high else 0.0
-        color = self.accent if self.is_enabled else INK_FAINT
+        color = self.accent if self.is_enabled else INK_OFF
         if self.is_learning:
             color = PARTNER if self.ui.now_s % 0.8 < 0.4 else mixed(PANEL, PARTNER, 0.4)
             painter.arc(knob.center, unit, -SWEEP, SWEEP, color, width_px=width)
@@ -199,7 +199,7 @@ class Knob(Ranged):
         angle = -SWEEP + 2 * SWEEP * self.share
         tip = pygame.math.Vector2(0, -radius * 0.86).rotate(angle) + knob.center
         root = pygame.math.Vector2(0, -radius * 0.38).rotate(angle) + knob.center
-        color = INK if self.is_enabled else INK_FAINT
+        color = INK if self.is_enabled else INK_OFF
         painter.stroke((tip.x, tip.y), (root.x, root.y), color, max(2.0, unit * 0.09))
 
     def _draw_words(self, painter: Painter) -> None:
@@ -211,7 +211,7 @@ class Knob(Ranged):
             return
         words = "Move it now" if self.is_learning else self.text
         fits = text_width(words, "small", "regular", painter.theme.scale) <= row.width
-        ink = INK_SOFT if self.is_enabled else INK_FAINT
+        ink = INK_SOFT if self.is_enabled else INK_OFF
         painter.text(words, row, size="small" if fits else "tiny", color=ink, align="center")
         if self.learned:
             knob = self.knob_rect()
@@ -252,7 +252,7 @@ class Slider(Ranged):
     def draw(self, painter: Painter) -> None:
         """Label, track, thumb, value."""
         track = self.track_rect()
-        ink = INK_SOFT if self.is_enabled else INK_FAINT
+        ink = INK_SOFT if self.is_enabled else INK_OFF
         if self.text:
             painter.text(
                 self.text,
@@ -265,15 +265,15 @@ class Slider(Ranged):
         x = track.left + round(track.width * self.share)
         filled = groove.copy()
         filled.width = max(painter.px(4), x - track.left)
-        painter.box(filled, self.accent if self.is_enabled else INK_FAINT, radius_px=2)
+        painter.box(filled, self.accent if self.is_enabled else INK_OFF, radius_px=2)
         painter.disc((x, track.centery), 9, PANEL)
         thumb = INK if self.is_hot or self.is_changing else mixed(INK, INK_SOFT, 0.4)
-        painter.disc((x, track.centery), 7, thumb if self.is_enabled else INK_FAINT)
+        painter.disc((x, track.centery), 7, thumb if self.is_enabled else INK_OFF)
         value = pygame.Rect(
             track.right + painter.px(8), self.rect.top, painter.px(self.value_px), self.rect.height
         )
         painter.text(
-            self.format_value(self.value), value, color=INK if self.is_enabled else INK_FAINT, align="right"
+            self.format_value(self.value), value, color=INK if self.is_enabled else INK_OFF, align="right"
         )
         self.draw_focus(painter)
 
@@ -307,7 +307,7 @@ class Stepper(Ranged):
             (minus, "minus", self.value > self.low),
             (plus, "plus", self.value < self.high),
         ):
-            painter.icon(icon, end, self.ink(INK_SOFT) if is_open else INK_FAINT, size_px=12)
+            painter.icon(icon, end, self.ink(INK_SOFT) if is_open else INK_OFF, size_px=12)
         middle = pygame.Rect(minus.right, self.rect.top, plus.left - minus.right, self.rect.height)
         if self.text:
             words, number = pygame.Rect(middle), pygame.Rect(middle)

@@ -18,6 +18,7 @@ from studio.ui.theme import (
     HOVER,
     INK,
     INK_FAINT,
+    INK_OFF,
     INK_SOFT,
     PLAYER,
     RAISED,
@@ -197,7 +198,7 @@ class Menu(Overlay):
             return
         if is_marked:
             painter.box(rect, mixed(HOVER, PLAYER, 0.22), radius_px=6)
-        ink = INK if item.is_enabled else INK_FAINT
+        ink = INK if item.is_enabled else INK_OFF
         ink = ALARM if item.is_danger and item.is_enabled else ink
         icon = pygame.Rect(rect.left + painter.px(6), rect.top, painter.px(18), rect.height)
         if item.is_checked or item.icon:

@@ -24,8 +24,10 @@ INK: Color = (232, 235, 242)
 """What is read."""
 INK_SOFT: Color = (152, 159, 176)
 """What is read second: labels, units."""
-INK_FAINT: Color = (98, 105, 122)
-"""Hints, disabled controls, grid numbers."""
+INK_FAINT: Color = (122, 129, 147)
+"""Hints and grid numbers; 4.5 to 1 on panels, which small type needs (WCAG 2.2, 1.4.3)."""
+INK_OFF: Color = (98, 105, 122)
+"""Controls that can't be used now."""
 PLAYER: Color = (92, 184, 255)
 """The player's accent."""
 PARTNER: Color = (255, 178, 84)

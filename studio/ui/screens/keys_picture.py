@@ -26,6 +26,9 @@ usage numbers)."""
 
 _SHORT = {"octave": "oct", "softer": "soft", "louder": "loud"}
 
+CROWDED_PX = 34
+"""Keys below this height have no room for two lines: letter and note stand in their corners."""
+
 COLUMNS, ROWS = 12.42, 3.92
 GAP_SHARE = 0.08
 
@@ -120,6 +123,16 @@ def _halves(cap: Cap) -> tuple[pygame.Rect, pygame.Rect]:
     )
 
 
+def _corners(cap: Cap, margin: int) -> tuple[pygame.Rect, pygame.Rect]:
+    """The upper left one and the lower right one, as labels stand on the caps of keyboards."""
+    upper = pygame.Rect(
+        cap.rect.left + margin, cap.rect.top, cap.rect.width - margin, cap.rect.height * 5 // 9
+    )
+    lower = pygame.Rect(cap.rect.left, 0, cap.rect.width - margin + 1, upper.height)
+    lower.bottom = cap.rect.bottom
+    return upper, lower
+
+
 def _draw_quiet(painter: Painter, cap: Cap) -> None:
     painter.box(cap.rect, PANEL, radius_px=6, edge=mixed(PANEL, EDGE, 1.0 if cap.words else 0.55))
     if not cap.words:
@@ -141,6 +154,12 @@ def _draw_playing(painter: Painter, cap: Cap, *, is_lit: bool) -> None:
     if is_lit:
         ground, letter, note, edge = PLAYER, GROUND, mixed(GROUND, PLAYER, 0.25), mixed(PLAYER, INK, 0.4)
     painter.box(cap.rect, ground, radius_px=6, edge=edge)
+    words = NOTE_NAMES[(cap.offset or 0) % 12]
+    if cap.rect.height < painter.px(CROWDED_PX):
+        upper, lower = _corners(cap, painter.px(5))
+        painter.text(cap.key.upper(), upper, size="small", weight="medium", color=letter)
+        painter.text(words, lower, size="tiny", color=note, align="right")
+        return
     upper, lower = _halves(cap)
     painter.text(cap.key.upper(), upper, weight="medium", color=letter, align="center")
-    painter.text(NOTE_NAMES[(cap.offset or 0) % 12], lower, size="tiny", color=note, align="center")
+    painter.text(words, lower, size="tiny", color=note, align="center")

@@ -7,6 +7,9 @@ import pygame
 from studio.ui.paint import Painter, text_width, wrapped
 from studio.ui.theme import EDGE, INK, INK_FAINT, INK_SOFT, RAISED, TEXT_SIZES_PX, Color, Theme, mixed
 
+TITLE_PX = 44
+"""Height of a card's title, which what is on the card lies below."""
+
 LEADING = 1.5
 """Of :meth:`studio.ui.paint.Painter.paragraph`, in heights of the type."""
 
@@ -25,6 +28,14 @@ def heading(painter: Painter, words: str, rect: pygame.Rect, hint: str = "") -> 
         left = box.right + painter.px(16)
         room = pygame.Rect(left, rect.top, max(0, rect.right - left), rect.height)
         painter.text(hint, room, size="small", color=INK_FAINT, align="right")
+
+
+def card_title(painter: Painter, card: pygame.Rect, words: str) -> pygame.Rect:
+    """The title of a card at the place that titles have on every card; that place."""
+    px = painter.px
+    place = pygame.Rect(card.left + px(20), card.top + px(10), card.width - px(40), px(28))
+    heading(painter, words, place)
+    return place
 
 
 def fact_height(theme: Theme, words: str, width: int) -> int:

@@ -27,7 +27,7 @@ from studio.ui.fields import TextField
 from studio.ui.knobs import Slider, Stepper
 from studio.ui.overlays import Dropdown
 from studio.ui.paint import Painter
-from studio.ui.screens.prose import heading
+from studio.ui.screens.prose import TITLE_PX, card_title
 from studio.ui.screens.services import Services, services_of, state_of
 from studio.ui.screens.settings_learn import LearnTable
 from studio.ui.screens.settings_rows import (
@@ -45,7 +45,8 @@ from studio.ui.widget import Key, Ui, Widget
 
 ACTIVE_S = 0.25
 LABEL_PX, LAMP_PX = 128, 22
-TITLE_PX = 44
+ROW_PX = 58
+"""Most height of a row: what 800 pixels of window have room for."""
 
 
 def build(ui: Ui, services: Services | None = None) -> SettingsScreen:
@@ -76,7 +77,7 @@ class Card(Panel):
     def _row_rects(self) -> list[pygame.Rect]:
         px = self.ui.theme.px
         room = self.rect.height - px(TITLE_PX) - px(10)
-        step = min(px(54), room // max(1, len(self.rows)))
+        step = min(px(ROW_PX), room // max(1, len(self.rows)))
         top = self.rect.top + px(TITLE_PX)
         return [
             pygame.Rect(self.rect.left + px(20), top + number * step, self.rect.width - px(40), step)
@@ -103,8 +104,7 @@ class Card(Panel):
         """Title and labels."""
         super().draw(painter)
         px = painter.px
-        title = pygame.Rect(self.rect.left + px(20), self.rect.top + px(10), self.rect.width - px(40), px(28))
-        heading(painter, self.words, title)
+        card_title(painter, self.rect, self.words)
         for rect, (label, _) in zip(self._row_rects(), self.rows, strict=True):
             box = pygame.Rect(rect.left, rect.top, px(LABEL_PX - 8), rect.height)
             painter.text(label, box, color=INK_SOFT)
@@ -149,7 +149,13 @@ class SettingsScreen(Widget):
         self.devices.row("Keyboard", (self.input, 0), (self.input_lamp, LAMP_PX))
         self.devices.row("MIDI out", (self.output, 0), (self.output_lamp, LAMP_PX))
         self.devices.row("Sound", (self.sound, 0), (self.sound_lamp, LAMP_PX))
-        self.devices.row("", (self.tone, 122), (self.meter, 0), (Widget(ui, "settings.gap"), LAMP_PX))
+        self.devices.row(
+            "",
+            (self.tone, 122),
+            (Widget(ui, "settings.space"), 4),
+            (self.meter, 0),
+            (Widget(ui, "settings.gap"), LAMP_PX),
+        )
 
     def _add_playing(self) -> None:
         ui, known = self.ui, self.services.settings
@@ -206,7 +212,7 @@ class SettingsScreen(Widget):
         cards = (self.devices, self.playing, self.window)
         rows = sum(len(card.rows) for card in cards)
         fixed = 3 * (px(TITLE_PX) + px(10)) + 2 * gap
-        step = min(px(54), (box.height - fixed) // rows)
+        step = min(px(ROW_PX), (box.height - fixed) // rows)
         free = box.height - fixed - step * rows
         box.top += min(free // 3, px(72))
         box.height -= min(free // 3, px(72))
@@ -215,7 +221,7 @@ class SettingsScreen(Widget):
             height = px(TITLE_PX) + px(10) + step * len(card.rows)
             card.place(pygame.Rect(box.left, top, left, height))
             top += height + gap
-        needed = px(82 + 44 * len(self.learn.rows) + 16)
+        needed = px(78 + 44 * len(self.learn.rows) + 16)
         height = min(box.height, max(needed, top - gap - box.top))
         self.learn.place(pygame.Rect(box.left + left + gap, box.top, width - left - gap, height))
 

@@ -10,7 +10,7 @@ from studio.live.deskview import DeskView, Forget, Learn
 from studio.ui.controls import Button, Panel
 from studio.ui.lists import ListView, RowState
 from studio.ui.paint import Painter
-from studio.ui.screens.prose import heading
+from studio.ui.screens.prose import card_title
 from studio.ui.screens.settings_rows import LearnRow, learn_rows, target_words
 from studio.ui.theme import EDGE, GOOD, INK, INK_FAINT, INK_SOFT, PANEL, PARTNER, RAISED, mixed
 from studio.ui.widget import Key, Pointer, Ui
@@ -64,16 +64,16 @@ class LearnTable(Panel):
     def arrange(self) -> None:
         """Title, hint, table."""
         px = self.ui.theme.px
-        top = self.rect.top + px(82)
+        top = self.rect.top + px(78)
         room = (self.rect.bottom - px(12) - top) / len(self.rows) / self.ui.theme.scale
-        self.list.row_px = min(max(math.floor(room), 36), 46)
+        self.list.row_px = min(max(math.floor(room), 36), 52)
         self.list.place(
             pygame.Rect(
                 self.rect.left + px(8), top, self.rect.width - px(16), self.rect.bottom - px(10) - top
             )
         )
         width = self.reset.width()
-        self.reset.place(pygame.Rect(self.rect.right - px(12) - width, self.rect.top + px(12), width, px(32)))
+        self.reset.place(pygame.Rect(self.rect.right - px(6) - width, self.rect.top + px(8), width, px(32)))
 
     def key(self, event: Key) -> bool:
         """Escape disarms; Delete forgets; Enter and space arm."""
@@ -93,13 +93,13 @@ class LearnTable(Panel):
     def learn_rect(self, row: pygame.Rect) -> pygame.Rect:
         """Where the Learn button of a row is."""
         px = self.ui.theme.px
-        right = row.right - px(8) - px(FORGET_PX) - px(4)
-        return pygame.Rect(right - px(LEARN_PX), row.centery - px(14), px(LEARN_PX), px(28))
+        return pygame.Rect(row.right - px(12) - px(LEARN_PX), row.centery - px(14), px(LEARN_PX), px(28))
 
     def forget_rect(self, row: pygame.Rect) -> pygame.Rect:
         """Where the Forget button of a row is."""
         px = self.ui.theme.px
-        return pygame.Rect(row.right - px(8) - px(FORGET_PX), row.centery - px(14), px(FORGET_PX), px(28))
+        left = self.learn_rect(row).left - px(4) - px(FORGET_PX)
+        return pygame.Rect(left, row.centery - px(14), px(FORGET_PX), px(28))
 
     def _press_in_row(self, event: Pointer, row: int, rect: pygame.Rect) -> bool:
         if event.kind != "down" or event.button != 1:
@@ -131,11 +131,8 @@ class LearnTable(Panel):
         """Title, and what to do now."""
         super().draw(painter)
         px = painter.px
-        title = pygame.Rect(
-            self.rect.left + px(20), self.rect.top + px(14), self.rect.width - px(150), px(28)
-        )
-        heading(painter, "MIDI learn", title)
-        line = pygame.Rect(title.left, title.bottom, self.rect.width - px(40), px(24))
+        title = card_title(painter, self.rect, "MIDI learn")
+        line = pygame.Rect(title.left, title.bottom, title.width, px(24))
         if self.learning is not None:
             words = f"Move a knob, fader or button for {target_words(self.learning)} now.  Esc stops."
             painter.text(
@@ -144,7 +141,7 @@ class LearnTable(Panel):
         else:
             words = "Press Learn, then move a control of your keyboard."
             painter.text(words, line, size="small", color=INK_SOFT)
-        edge = pygame.Rect(self.rect.left, self.rect.top + px(76), self.rect.width, px(1))
+        edge = pygame.Rect(self.rect.left, self.rect.top + px(72), self.rect.width, px(1))
         painter.fill(edge, mixed(PANEL, EDGE, 0.7))
 
     def _pulse(self) -> float:
@@ -159,10 +156,11 @@ class LearnTable(Panel):
         glow = 1 - (self.ui.now_s - self._learned_s.get(row.target, float("-inf"))) / GLOW_S
         if glow > 0:
             painter.box(rect, mixed(PANEL, GOOD, 0.22 * glow), radius_px=6)
-        learn = self.learn_rect(rect)
         name = pygame.Rect(rect.left + px(12), rect.top, px(96), rect.height)
         painter.text(row.words, name, color=INK, weight="medium" if row.learned else "regular")
-        room = pygame.Rect(name.right + px(8), rect.top, learn.left - name.right - px(20), rect.height)
+        room = pygame.Rect(
+            name.right + px(8), rect.top, self.forget_rect(rect).left - name.right - px(12), rect.height
+        )
         if is_armed:
             painter.text("waiting…", room, size="small", color=PARTNER)
         elif row.learned:
@@ -175,7 +173,7 @@ class LearnTable(Panel):
                 "button" if row.is_button else "knob or fader",
                 room,
                 size="small",
-                color=mixed(PANEL, INK_FAINT, 0.75),
+                color=INK_FAINT,
             )
         self._draw_buttons(
             painter, rect, row, is_armed=is_armed, is_lit=state.is_hovered or state.is_selected

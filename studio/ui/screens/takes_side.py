@@ -167,8 +167,8 @@ class TakesSide(Panel):
         line = pygame.Rect(left, name.bottom, room.width, px(18))
         color = mixed(PANEL, ALARM, 0.8) if take.problem else INK_SOFT
         when, length = line_words(take, self.shelf.now())
-        painter.text(length, line, size="small", color=INK_SOFT, align="right")
-        line.width -= px(44)
+        place = painter.text(length, line, size="small", color=INK_SOFT, align="right")
+        line.width = place.left - px(8) - left
         painter.text(when, line, size="small", color=color)
         if has_tags:
             _draw_tags(painter, take, pygame.Rect(left, line.bottom, room.width, px(18)))

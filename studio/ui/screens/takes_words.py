@@ -66,7 +66,7 @@ def tags_of(takes: Iterable[TakeInfo]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda tag: (-counts[tag], tag.casefold())))
 
 
-def date_words(created: str, now: datetime) -> str:
+def date_words(created: str, now: datetime, *, is_short: bool = False) -> str:
     """An ISO date and time as a person would say it: ``Today, 14:03``; the text itself if it is none."""
     try:
         moment = datetime.fromisoformat(created)
@@ -84,7 +84,8 @@ def date_words(created: str, now: datetime) -> str:
     if 1 < days < 7:
         return f"{moment:%A}, {clock}"
     year = "" if moment.year == now.year else f" {moment.year}"
-    return f"{moment.day} {moment:%B}{year}, {clock}"
+    month = f"{moment:%b}" if is_short else f"{moment:%B}"
+    return f"{moment.day} {month}{year}, {clock}"
 
 
 def _moment(created: str, now: datetime) -> datetime:
@@ -119,7 +120,7 @@ def line_words(take: TakeInfo, now: datetime) -> tuple[str, str]:
         return "Can't be read", ""
     if not take.is_read:
         return "Reading…", ""
-    return date_words(take.created, now), length_words(take.length_s)
+    return date_words(take.created, now, is_short=True), length_words(take.length_s)
 
 
 def detail_words(take: TakeInfo, now: datetime) -> str:
