@@ -17,6 +17,8 @@ from studio.ui.play.demo import idle_view
 from studio.ui.theme import Theme
 from studio.ui.widget import Action, Pointer, Widget
 
+SIZE = (1280, 800)
+
 
 @dataclass
 class FakeUi:
@@ -94,3 +96,18 @@ def drawn(widget: Widget, ui: FakeUi, size: tuple[int, int]) -> pygame.Surface:
 def at(kind: str, x: float, y: float, **fields: object) -> Pointer:
     """The mouse at a place."""
     return Pointer(kind, round(x), round(y), **fields)  # type: ignore[arg-type]
+
+
+def look(screen: Widget, ui: FakeUi) -> None:
+    """Let everything see the desk."""
+    for widget in screen.walk():
+        widget.look(ui.view)
+
+
+def click(screen: Widget, name: str, share: float = 0.5) -> None:
+    """Press what is on top at a place of a widget."""
+    widget = screen.find(name)
+    x = widget.rect.left + round(widget.rect.width * share)
+    assert screen.at(x, widget.rect.centery) is widget
+    widget.pointer(at("down", x, widget.rect.centery))
+    widget.pointer(at("up", x, widget.rect.centery))
