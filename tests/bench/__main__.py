@@ -7,6 +7,7 @@ machine disturbs both sides alike. Ratios are what counts; milliseconds are this
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -132,6 +133,7 @@ def bench(only: Only = "all", *, peers: str = sys.executable) -> None:
     file = Path("bench.json")
     before = json.loads(file.read_text()) if file.exists() and only != "all" else []
     rows: list[dict[str, Any]] = []
+    sys.stdout.write(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     for name, measure in measures:
         if only in {"all", name}:
             figures = measure()

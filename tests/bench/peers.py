@@ -42,7 +42,6 @@ PIP = {
     "huggingface": "pip install torch transformers",
     "notochord": "pip install torch numpy pandas mido tqdm appdirs joblib && pip install --no-deps notochord",
 }
-TITLES = {"huggingface": "Hugging Face generate", "notochord": "Notochord"}
 
 
 class Peer:
@@ -168,9 +167,10 @@ def rivals_of(model: EventModel, python: str, stack: ExitStack) -> list[Rival]:
         return stack.enter_context(Peer([python], name, {**spec, "tokens": tokens}))
 
     def generate(tokens: int, why: str) -> Rival:
-        note = f"GPT-2, {tokens} tokens a row ({why}), {tokens * spec['rows']} tokens of context"
-        title = f"{TITLES['huggingface']}, {tokens} tok."
-        return Rival(start("huggingface", tokens), "generate", title, 0.3, note)
+        note = (
+            f"transformers' GPT-2, {tokens} tokens a row ({why}), {tokens * spec['rows']} tokens of context"
+        )
+        return Rival(start("huggingface", tokens), "generate", f"HF generate, {tokens} tokens", 0.3, note)
 
     notochord = start("notochord")
     return [

@@ -159,7 +159,7 @@ def guidance_figures(model: EventModel) -> list[Figure]:
 def gpu_figures(model: EventModel, rows: np.ndarray, cpu_row_s: float) -> list[Figure]:
     """Milliseconds by the clock of a row on a GPU, eager, beside the CPU's."""
     if not torch.cuda.is_available():
-        return [alone("the CPU row", cpu_row_s * 1e3, "ms", "event row on a GPU, eager", "", "no GPU")]
+        return [alone("event row on the CPU", cpu_row_s * 1e3, "ms", "on a GPU, eager", "", "no GPU")]
     reader = Reader(copy.deepcopy(model).to("cuda"))
     reader.read(rows)
     row = row_of(reader, rows)
