@@ -65,6 +65,14 @@ class AudioOut(Protocol):
         """Estimate: one block being played and one being filled; the device's own buffer is unknown."""
 
     @property
+    def frame(self) -> int:
+        """Frames asked for so far; it stands still when the driver's thread does."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the driver says that the device is no more."""
+
+    @property
     def underruns(self) -> int:
         """Blocks that took longer to compute than to play, or were asked for late."""
 
@@ -81,6 +89,9 @@ class AudioOut(Protocol):
 
     def stop(self) -> None:
         """Stop and close; ``render`` is not called any more when this returns. May be repeated."""
+
+    def abandon(self) -> None:
+        """Close a device that may never answer again, without waiting for it."""
 
     def frame_at(self, now_s: float) -> int | None:
         """Absolute frame that belongs to a time of the clock, jitter smoothed; None before the start."""
@@ -111,6 +122,18 @@ class _Out:
     def latency_s(self) -> float:
         """Two blocks, in seconds."""
         return 2 * self.block_frames / self.rate_hz
+
+    @property
+    def is_gone(self) -> bool:
+        """Not that this driver knows."""
+        return False
+
+    def stop(self) -> None:
+        """Stop and close."""
+
+    def abandon(self) -> None:
+        """Close on a thread of its own, which may wait for ever."""
+        threading.Thread(target=self.stop, name="abandoned-audio", daemon=True).start()
 
     def frame_at(self, now_s: float) -> int | None:
         """Frame of a time of the clock."""
@@ -218,6 +241,24 @@ class SdlOut(_Out):
             return
         device.close()
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether SDL has lost the device; it goes on asking for blocks all the same and drops them."""
+        status = _sdl_function("SDL_GetAudioDeviceStatus", (ctypes.c_uint32,), ctypes.c_int)
+        return self._device is not None and status is not None and status(self._device.deviceid) == _STOPPED
+
+    def abandon(self) -> None:
+        """Close it where SDL lost it; one that hangs would hang whoever closes it, so it stays open."""
+        if self.is_gone:
+            self.stop()
+        elif self._device is not None:
+            self._is_stopping = True
+            _LEFT_OPEN.append((self._device, self._has_paused))
+            self._device = None
+
+
+_STOPPED = 0
+"""``SDL_AUDIO_STOPPED``: closed, or disconnected (SDL 2, ``SDL_audio.h``)."""
 
 _LEFT_OPEN: list[tuple[Any, threading.Event]] = []
 """Devices that pause themselves at their next callback, and whether they have, where SDL can't be asked.
@@ -242,16 +283,30 @@ def _close_left_open() -> None:
             _LEFT_OPEN.append((device, has_paused))
 
 
-def _sdl_pause() -> Callable[[int, int], None] | None:
-    """``SDL_PauseAudioDevice`` of the SDL that pygame has loaded, or None where it can't be found."""
+def _sdl_function(name: str, takes: tuple[type, ...], gives: type | None) -> Callable[..., Any] | None:
+    """A function of pygame's SDL, called without the interpreter's lock; None where there is none."""
     # A module's handle finds the symbols of what it is linked to, except on Windows.
-    library = "SDL2.dll" if sys.platform == "win32" else str(sys.modules["pygame._sdl2.audio"].__file__)
+    module = sys.modules.get("pygame._sdl2.audio")
+    library = "SDL2.dll" if sys.platform == "win32" else str(getattr(module, "__file__", ""))
     try:
-        pause: Any = ctypes.CDLL(library).SDL_PauseAudioDevice
+        function: Any = getattr(ctypes.CDLL(library), name)
     except (OSError, AttributeError):
         return None
-    pause.argtypes, pause.restype = (ctypes.c_uint32, ctypes.c_int), None
-    return cast("Callable[[int, int], None]", pause)
+    function.argtypes, function.restype = takes, gives
+    return cast("Callable[..., Any]", function)
+
+
+def _sdl_pause() -> Callable[[int, int], None] | None:
+    return _sdl_function("SDL_PauseAudioDevice", (ctypes.c_uint32, ctypes.c_int), None)
+
+
+def can_reopen() -> bool:
+    """Whether a device may be opened after one was lost.
+
+    Not on JACK: opening a client anew makes libjack free those of the server that died, under the MIDI ports.
+    """
+    driver = _sdl_function("SDL_GetCurrentAudioDriver", (), ctypes.c_char_p)
+    return driver is None or driver() != b"jack"
 
 
 class MiniaudioOut(_Out):

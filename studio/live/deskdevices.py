@@ -14,7 +14,8 @@ from midi.events import CLASS_PROGRAMS, DRUMS
 from midi.messages import InputQueue
 from midi.portsystem import Direction, MidiSystem, find_system
 from midi.scheduler import Lateness
-from studio.live.audio import NO_DEVICE, list_devices
+from studio.live.audio import NO_DEVICE, can_reopen, list_devices
+from studio.live.desksound import SoundWatch
 from studio.live.deskview import Devices
 from studio.live.engine import Sink
 from studio.live.messages import Voice
@@ -23,6 +24,9 @@ from studio.live.wiring import Ports
 
 SOUND_LOOK_S = 5.0
 """How often the list of sound devices is renewed."""
+
+RETRY_S = 2.0
+"""How often a sound device that was lost is looked for."""
 
 
 class DeskDevices:
@@ -53,6 +57,9 @@ class DeskDevices:
         self._plug, self._unplug, self._tell, self._note = plug, unplug, tell, note
         self._ports: Ports | None = None
         self._sound = Sound((), NO_DEVICE)
+        self._wanted = NO_DEVICE
+        self._watch = SoundWatch()
+        self._lost_s: float | None = None
         self._sounds: tuple[str, ...] = ()
         self._looked_s = float("-inf")
         self._instrument = 0
@@ -121,18 +128,53 @@ class DeskDevices:
         found = open_sound(name, self._clock)
         if found.device is None and not is_silence and before.device is not None:
             raise UserError(found.sentence, "The device before plays on.")
-        self._sound = found
+        self._wanted, self._lost_s = name, None
+        self._take_up(found)
+        before.close()
+        self._get_ready()
+        if found.sentence:
+            self._tell(found.sentence, "Choose another sound device, or send to a MIDI port.")
+
+    def _take_up(self, found: Sound) -> None:
+        """Be heard there instead of where it was before."""
+        before, self._sound = self._sound, found
         for voice, gain_db in self.volumes_db.items():
             self.set_volume(voice, gain_db)
         for sink in found.sinks:
             self._plug(sink)
         for sink in before.sinks:
             self._unplug(sink)
-        before.close()
+
+    def _get_ready(self) -> None:
         self._prepare()
-        found.prepare_drums()
-        if found.sentence:
-            self._tell(found.sentence, "Choose another sound device, or send to a MIDI port.")
+        self._sound.prepare_drums()
+
+    def _watch_sound(self, now_s: float) -> None:
+        """Notice a device that was lost; take it up when it is back, or any where none was named."""
+        device = self._sound.device
+        if device is not None and self._watch.is_lost(device, now_s):
+            lost = self._sound
+            self._take_up(Sound((), NO_DEVICE))
+            lost.abandon()
+            self._lost_s = now_s
+            hint = (
+                "Plug it in again, or choose another." if can_reopen() else "Start JACK, then Antiphon again."
+            )
+            self._tell(f"The sound device {device.name} is gone.", hint)
+        elif self._lost_s is not None and now_s - self._lost_s >= RETRY_S and can_reopen():
+            self._lost_s = now_s
+            self._find_lost()
+
+    def _find_lost(self) -> None:
+        if not self._resolved(self._wanted):
+            return
+        found = open_sound(self._wanted, self._clock)
+        if found.device is None:
+            return
+        self._lost_s = None
+        self._take_up(found)
+        self._get_ready()
+        self._note(f"Sound is heard again: {found.device.name}.")
 
     def _resolved(self, name: str) -> str:
         wanted = "" if name.strip().casefold() == "default" else name.strip().casefold()
@@ -175,6 +217,7 @@ class DeskDevices:
         if self._ports is not None:
             for event in self._ports.poll(now_s):
                 self._note(f"The MIDI {event.direction} {event.name} {event.change}.")
+        self._watch_sound(now_s)
         if self._lists_sounds and now_s - self._looked_s >= SOUND_LOOK_S:
             self._looked_s = now_s
             self._sounds = list_devices()

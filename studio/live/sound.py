@@ -67,6 +67,11 @@ class Sound:
             threading.Event().wait(self.device.latency_s + FADE_S)
             self.device.stop()
 
+    def abandon(self) -> None:
+        """Let go of a device that is lost."""
+        if self.device is not None:
+            self.device.abandon()
+
 
 class _Prompt:
     """Renders, after the device's thread has asked for real-time priority with its first block."""

@@ -1,5 +1,6 @@
 """Sound devices: what is played arrives, failures become silence, files are whole or kept in part."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -183,6 +184,31 @@ class TestSdl:
         open_audio(None, RATE, 256).stop()
         assert [stuck] == audio._LEFT_OPEN
         assert not closed
+
+    def test_a_device_that_sdl_lost_is_known_and_let_go_of(self, device: SdlOut) -> None:
+        assert not device.is_gone
+        render, played = tone()
+        device.start(render)
+        assert played.wait(10)
+        assert not device.is_gone
+        close = audio._sdl_function("SDL_CloseAudioDevice", (ctypes.c_uint32,), None)
+        assert close is not None
+        close(device._device.deviceid)
+        assert device.is_gone
+        device.abandon()
+        assert not audio._LEFT_OPEN
+        assert not device.is_gone, "it is none any more"
+
+    def test_a_device_that_hangs_is_left_to_pause_itself(self, device: SdlOut) -> None:
+        render, played = tone()
+        device.start(render)
+        assert played.wait(10)
+        device.abandon()
+        assert len(audio._LEFT_OPEN) == 1
+        device.stop()
+        open_audio(None, RATE, 256).stop()
+        assert not audio._LEFT_OPEN
+        assert audio.can_reopen()
 
     def test_a_device_never_started_can_be_stopped(self, device: SdlOut) -> None:
         device.stop()
