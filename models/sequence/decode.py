@@ -146,3 +146,42 @@ def draw(
     kept = int(mass.searchsorted(top_p * mass[-1], side="left")) + 1
     at = int(mass[:kept].searchsorted(rng.random() * mass[kept - 1], side="right"))
     return int(order[min(at, kept - 1)])
+
+
+class Dice:
+    """Draws as a steering asks, and keeps count of how likely the model itself held what was drawn.
+
+    Args:
+        temperature: See :func:`draw`.
+        top_p: See :func:`draw`.
+        rng: Where chance comes from.
+        is_counting: Whether ``nats`` are wanted.
+
+    Attributes:
+        nats: Log-likelihood of all draws under the masks, 0 or less.
+    """
+
+    def __init__(
+        self, temperature: float, top_p: float, rng: np.random.Generator, *, is_counting: bool = False
+    ) -> None:
+        self._temperature, self._top_p, self._rng = temperature, top_p, rng
+        self._is_counting = is_counting
+        self.nats = 0.0
+
+    def draw(
+        self, logits: NDArray[np.float32], allowed: Mask, plain: NDArray[np.float32] | None = None
+    ) -> int:
+        """Draw an index among those allowed.
+
+        Args:
+            logits: ``[n]``.
+            allowed: ``[n]``, at least one True.
+            plain: Logits by which likelihood is counted, where they are others.
+        """
+        index = draw(logits, allowed, self._temperature, self._top_p, self._rng)
+        if self._is_counting:
+            scores = (logits if plain is None else plain)[allowed].astype(np.float64)
+            highest = scores.max()
+            own = float((logits if plain is None else plain)[index])
+            self.nats += own - float(highest) - float(np.log(np.exp(scores - highest).sum()))
+        return index

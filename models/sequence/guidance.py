@@ -7,6 +7,8 @@ classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598) with the playe
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +41,13 @@ def _log_softmax(logits: Logits) -> Logits:
     return np.asarray(shifted - np.log(np.exp(shifted).sum()), dtype=np.float32)
 
 
+class Place(NamedTuple):
+    """How far a reader has read: rows, and the stream tick of the last one."""
+
+    length: int
+    tick: int
+
+
 class Unheard:
     """What the partner would have read had it never heard the player: its own notes and the bar lines.
 
@@ -57,6 +66,16 @@ class Unheard:
     def rows_fed(self) -> int:
         """Rows read so far, for reports."""
         return self._reader.rows_fed
+
+    @property
+    def place(self) -> Place:
+        """Where it stands, for :meth:`step_back`."""
+        return Place(len(self._reader), self._tick)
+
+    def step_back(self, place: Place) -> None:
+        """Forget what was read since it stood at a place."""
+        self._reader.step_back(place.length)
+        self._tick = place.tick
 
     def read(self, context: Rows, tick: int) -> None:
         """Make a context without the player's rows all that was read.

@@ -17,7 +17,8 @@ from midi.note import DRUM_CHANNEL, Note, NoteArray
 from midi.theory import CONSONANT_INTERVALS
 from models.sequence.plan import PlannedNote
 
-_CONSONANT = np.isin(np.abs(np.arange(128)[:, None] - np.arange(128)) % 12, tuple(CONSONANT_INTERVALS))
+CONSONANT = np.isin(np.abs(np.arange(128)[:, None] - np.arange(128)) % 12, tuple(CONSONANT_INTERVALS))
+"""Whether two pitches are consonant, ``[128, 128]``."""
 
 BoolRoll = NDArray[np.bool_]
 
@@ -127,12 +128,12 @@ def harmony(
         return Harmony(*[float("nan")] * 4)
     first = from_tick // window_ticks * window_ticks
     roll = sounding(accompaniment, first, -(-end // window_ticks) * window_ticks)
-    chords = _window_classes(roll, window_ticks)
+    chords = window_classes(roll, window_ticks)
     any_sound: BoolRoll = np.asarray(roll.any(axis=1))
     consonant = silent = in_chord = 0
     for onset, duration, pitch in _spans(tune):
         span = slice(onset - first, onset - first + duration)
-        consonant += int(roll[span][:, _CONSONANT[pitch]].any(axis=1).sum())
+        consonant += int(roll[span][:, CONSONANT[pitch]].any(axis=1).sum())
         silent += duration - int(any_sound[span].sum())
         windows = np.arange(span.start, span.stop) // window_ticks
         in_chord += int(chords[windows, pitch % 12].sum())
@@ -186,7 +187,7 @@ def bars_to_recover(curve: NDArray[np.float64], change_bar: int, *, tolerance: f
     return None
 
 
-def _window_classes(roll: BoolRoll, window_ticks: int) -> BoolRoll:
+def window_classes(roll: BoolRoll, window_ticks: int) -> BoolRoll:
     """Pitch classes that sound in each window; shape ``[windows, 12]``."""
     classes = np.zeros((len(roll), 12), dtype=bool)
     for low in range(0, 128, 12):

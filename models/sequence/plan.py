@@ -5,6 +5,7 @@ These values cross from the conductor to the model process; nothing here needs t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -69,6 +70,10 @@ class PlanRequest:
         grid: Bar lines.
         steering: How to play.
         seed: Same request and seed, same plan (on one runtime).
+        alternatives: Most beginnings of a plan to choose from; see :mod:`models.sequence.rescore`. With 1
+            none of this happens.
+        spare_s: Seconds until the plan is due: no further one is begun when that grows short. With infinity
+            no clock is looked at.
     """
 
     number: int
@@ -80,6 +85,8 @@ class PlanRequest:
     grid: BarGrid
     steering: Steering
     seed: int
+    alternatives: int = 1
+    spare_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, order=True)

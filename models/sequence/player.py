@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +13,7 @@ import torch
 
 from midi.errors import UserError
 from midi.events import (
-    DRUM_HIGH,
-    DRUM_LOW,
     DRUMS,
-    DURATION_TICKS,
     FIELD_SIZES,
     GRID_PER_BEAT,
     MAX_BAR_TICKS,
@@ -32,7 +30,6 @@ from midi.events import (
     events_score,
     score_events,
     start_row,
-    velocity_of_bin,
     vocabulary_hash,
 )
 from midi.note import Score
@@ -41,12 +38,21 @@ from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.registry import find
 from models.sequence.crowd import Crowd
-from models.sequence.decode import Mask, RowLogits, draw
+from models.sequence.decode import Dice, RowLogits
+from models.sequence.draft import (
+    Draft,
+    allowed_instruments,
+    allowed_pitches,
+    allowed_roles,
+    allowed_steps,
+    lag_ticks,
+)
 from models.sequence.fast import Runtime, open_reader
-from models.sequence.guidance import Unheard, guided
+from models.sequence.guidance import Place, Unheard, guided
 from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig
-from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering, planned_events
+from models.sequence.plan import Plan, PlanRequest, Steering, planned_events
+from models.sequence.rescore import HEAD_TICKS, SAFETY, Allowance, Imagined, Judge
 
 ARCHITECTURE = "event-rows"
 PASSAGES = "passages"
@@ -62,21 +68,16 @@ At most a quarter of the context."""
 ACCOMPANY_SPAN_TICKS = 8 * GRID_PER_BEAT
 """Longest plan of ``accompany``: two bars, which fit the room kept free."""
 
-MAX_CHORD = 6
-"""Most partner notes at one onset: two hands."""
 
+@dataclass(frozen=True)
+class _Start:
+    """Where every plan of a request begins: the context, and how far both readers were then."""
 
-@dataclass
-class _Draft:
-    """Where drawing stands: the stream tick of the last row, and what constrains the next one."""
-
+    context: Rows
     tick: int
-    last: Rows
-    bar_end: int
-    human_instrument: int
-    crowd: Crowd
-    is_guided: bool = False
-    chord: int = 0
+    is_guided: bool
+    length: int
+    place: Place
 
 
 class Player:
@@ -87,6 +88,9 @@ class Player:
         name: For reports.
         passages: What the training music holds, to tell copying from invention; None where unknown.
         runtime: What reads the rows; see :func:`models.sequence.fast.open_reader`.
+
+    Attributes:
+        is_awaited: Asked while several plans are drawn: whether a newer request waits, which ends it.
     """
 
     def __init__(
@@ -98,6 +102,9 @@ class Player:
         self.passages = passages
         self._reader = open_reader(self.model, runtime)
         self._unheard = Unheard(self.model, self._reader)
+        self._recent: Imagined | None = None
+        self._allowance = Allowance()
+        self.is_awaited: Callable[[], bool] = lambda: False
 
     @classmethod
     def load(cls, bundle: str | Path, device: str = "auto", threads: int = 1) -> Player:
@@ -129,42 +136,22 @@ class Player:
         """
         began = time.perf_counter()
         fed = self._reader.rows_fed
-        rng = np.random.default_rng([request.seed, request.number])
-        context, tick = self._shorten(request.context, request.context_tick)
-        is_guided = request.steering.follow > 0 and bool((context[:, Field.ROLE] == Role.HUMAN).any())
-        self._reader.read(context)
-        if is_guided:
-            self._unheard.read(context, tick)
-        lines = request.grid.start_and_length(tick)
-        crowd = Crowd(context, tick, request.steering)
-        bar_end = int(lines[0] + lines[1])
-        draft = _Draft(tick, context[-1], bar_end, _human_instrument(context), crowd, is_guided)
-        notes: list[PlannedNote] = []
-        imagined: list[PlannedNote] = []
-        while draft.bar_end < request.from_tick and self._reader.room > 0:
-            row = np.zeros(len(Field), dtype=np.int16)
-            row[Field.DELTA] = draft.bar_end - draft.tick
-            self._bar(request, draft, row)
-            self._append(row, draft)
-        while self._reader.room > 0 and request.steering.instruments:
-            drawn = self._next(request, draft, rng)
-            if drawn is None:
-                break
-            self._append(drawn, draft)
-            note = _note(drawn, draft.tick, request)
-            if drawn[Field.ROLE] == Role.PARTNER:
-                notes.append(note)
-            elif drawn[Field.ROLE] == Role.HUMAN:
-                imagined.append(note)
+        start = self._open(request)
+        if request.alternatives > 1:
+            draft = self._best(request, start, began)
+        else:
+            draft = self._draft(request, start, 0)
+            self._recent = None
+        self._draw(request, draft, request.until_tick)
         seconds = time.perf_counter() - began
-        rows = self._reader.rows_fed - fed
+        self._allowance.spend(seconds, time.perf_counter())
         return Plan(
             request.number,
             request.from_tick,
             request.until_tick,
-            tuple(notes),
-            tuple(imagined),
-            rows,
+            tuple(draft.notes),
+            tuple(draft.imagined),
+            self._reader.rows_fed - fed,
             seconds,
         )
 
@@ -231,32 +218,110 @@ class Player:
             context[1, Field.DELTA] = 0
         return context, int(ticks[-1])
 
-    def _append(self, row: Rows, draft: _Draft) -> None:
+    def _open(self, request: PlanRequest) -> _Start:
+        """Read the context of a request."""
+        context, tick = self._shorten(request.context, request.context_tick)
+        is_guided = request.steering.follow > 0 and bool((context[:, Field.ROLE] == Role.HUMAN).any())
+        self._reader.read(context)
+        if is_guided:
+            self._unheard.read(context, tick)
+        return _Start(context, tick, is_guided, len(self._reader), self._unheard.place)
+
+    @staticmethod
+    def _draft(request: PlanRequest, start: _Start, number: int) -> Draft:
+        """An empty draft behind the context; the first of a request is drawn as if it were the only one."""
+        context, tick, steering = start.context, start.tick, request.steering
+        seeds = [request.seed, request.number, number] if number else [request.seed, request.number]
+        rng = np.random.default_rng(seeds)
+        dice = Dice(steering.temperature, steering.top_p, rng, is_counting=request.alternatives > 1)
+        line, length = request.grid.start_and_length(tick)
+        crowd = Crowd(context, tick, steering)
+        bar_end = int(line + length)
+        return Draft(tick, context[-1], bar_end, _human_instrument(context), crowd, dice, start.is_guided)
+
+    def _best(self, request: PlanRequest, start: _Start, began: float) -> Draft:
+        """Draw the beginnings of several plans, as many as time allows, and go back to the best."""
+        judge = Judge(request, start.context, start.tick, self.passages, self._recent)
+        until = min(request.from_tick + HEAD_TICKS, request.until_tick)
+        drafts: list[Draft] = []
+        longest_s = 0.0
+        while len(drafts) < request.alternatives:
+            head_began = time.perf_counter()
+            self._rewind(start)
+            drafts.append(self._draft(request, start, len(drafts)))
+            self._draw(request, drafts[-1], until)
+            judge.hear(drafts[-1])
+            now = time.perf_counter()
+            longest_s = max(longest_s, now - head_began)
+            if judge.is_settled or not self._has_time(request, longest_s, began, now):
+                break
+        best = judge.best()
+        if best + 1 < len(drafts):
+            self._rewind(start)
+            self._reader.append(drafts[best].drawn())
+            if start.is_guided:
+                for row, tick in zip(drafts[best].rows, drafts[best].ticks, strict=True):
+                    self._unheard.append(row, tick)
+        self._recent = judge.imagined()
+        return drafts[best]
+
+    def _has_time(self, request: PlanRequest, head_s: float, began: float, now: float) -> bool:
+        """Whether another beginning can be drawn before the plan is due, and nothing newer waits."""
+        if request.spare_s == math.inf:
+            return True
+        rest = (request.until_tick - request.from_tick) / HEAD_TICKS
+        needed_s = SAFETY * head_s * (1 + rest)
+        return (
+            now - began + needed_s <= request.spare_s and self._allowance.has(now) and not self.is_awaited()
+        )
+
+    def _rewind(self, start: _Start) -> None:
+        """Forget what was drawn; the context is not read again."""
+        self._reader.step_back(start.length)
+        if start.is_guided:
+            self._unheard.step_back(start.place)
+
+    def _draw(self, request: PlanRequest, draft: Draft, until_tick: int) -> None:
+        """Draw rows up to a tick, exclusive; later calls go on where this one stopped."""
+        while draft.bar_end < request.from_tick and self._reader.room > 0:
+            row = np.zeros(len(Field), dtype=np.int16)
+            row[Field.DELTA] = draft.bar_end - draft.tick
+            self._bar(request, draft, row)
+            self._append(row, request, draft)
+        while self._reader.room > 0 and request.steering.instruments:
+            drawn = self._next(request, draft, until_tick)
+            if drawn is None:
+                break
+            self._append(drawn, request, draft)
+
+    def _append(self, row: Rows, request: PlanRequest, draft: Draft) -> None:
         """Read a row that was drawn; the draft stands behind it."""
         self._reader.append(row[None])
         if draft.is_guided:
             self._unheard.append(row, draft.tick)
+        draft.keep(row, request)
 
-    def _next(self, request: PlanRequest, draft: _Draft, rng: np.random.Generator) -> Rows | None:
+    def _next(self, request: PlanRequest, draft: Draft, until_tick: int) -> Rows | None:
         """Draw one row and move the draft behind it; None when it would lie beyond the span."""
-        steering = request.steering
         logits = self._reader.next_row()
         row = logits.row
-        roles = _roles(request, draft, 0)
-        allowed = _steps(request, draft, can_repeat=bool(roles.any()))
-        steps = logits.of(Field.DELTA) + draft.crowd.bias(draft.tick)
-        delta = draw(steps, allowed, steering.temperature, steering.top_p, rng)
+        roles = allowed_roles(request, draft, 0)
+        if draft.step is None:
+            allowed = allowed_steps(request, draft, can_repeat=bool(roles.any()))
+            draft.step = draft.dice.draw(logits.of(Field.DELTA) + draft.crowd.bias(draft.tick), allowed)
+        delta = draft.step
         tick = draft.tick + delta
-        if tick >= request.until_tick:
+        if tick >= until_tick:
             return None
+        draft.step = None
         row[Field.DELTA] = delta
         if tick == draft.bar_end:
             self._bar(request, draft, row)
             return row
         row[Field.CLOCK] = min(tick - int(request.grid.start_and_length(tick)[0]), MAX_BAR_TICKS)
-        allowed = roles if delta == 0 else _roles(request, draft, delta)
-        row[Field.ROLE] = draw(logits.of(Field.ROLE), allowed, steering.temperature, steering.top_p, rng)
-        self._fill(request, draft, logits, rng)
+        allowed = roles if delta == 0 else allowed_roles(request, draft, delta)
+        row[Field.ROLE] = draft.dice.draw(logits.of(Field.ROLE), allowed)
+        self._fill(request, draft, logits)
         draft.chord = draft.chord + 1 if delta == 0 and row[Field.ROLE] == draft.last[Field.ROLE] else 1
         draft.tick, draft.last = tick, row
         if row[Field.ROLE] == Role.PARTNER:
@@ -264,50 +329,44 @@ class Player:
         return row
 
     @staticmethod
-    def _bar(request: PlanRequest, draft: _Draft, row: Rows) -> None:
+    def _bar(request: PlanRequest, draft: Draft, row: Rows) -> None:
         """Bar lines are the clock's, not the model's: fill the row and move on to the next bar."""
         length = int(request.grid.start_and_length(draft.bar_end)[1])
         row[1:] = (Role.BAR, NO_INSTRUMENT, NO_PITCH, int(duration_bin(length)), NO_VELOCITY, 0, 0)
         draft.tick, draft.last, draft.bar_end, draft.chord = draft.bar_end, row, draft.bar_end + length, 0
 
-    def _fill(self, request: PlanRequest, draft: _Draft, logits: RowLogits, rng: np.random.Generator) -> None:
+    def _fill(self, request: PlanRequest, draft: Draft, logits: RowLogits) -> None:
         """Draw the columns after the role."""
         steering = request.steering
         row = logits.row
         role = Role(row[Field.ROLE])
         row[Field.POSITION] = row[Field.CLOCK]
         if role in {Role.HUMAN, Role.RELEASE}:
-            onset = draft.tick + int(row[Field.DELTA]) - _lag(request)
+            onset = draft.tick + int(row[Field.DELTA]) - lag_ticks(request)
             row[Field.POSITION] = min(onset - int(request.grid.start_and_length(onset)[0]), MAX_BAR_TICKS)
         follows = row[Field.DELTA] == 0 and draft.last[Field.ROLE] == role
         row[Field.INSTRUMENT] = draft.human_instrument
         if role == Role.PARTNER:
             low = int(draft.last[Field.INSTRUMENT]) if follows else 0
-            allowed = _instruments(steering, low)
-            row[Field.INSTRUMENT] = draw(
-                logits.of(Field.INSTRUMENT), allowed, steering.temperature, steering.top_p, rng
-            )
+            allowed = allowed_instruments(steering, low)
+            row[Field.INSTRUMENT] = draft.dice.draw(logits.of(Field.INSTRUMENT), allowed)
         above = -1
         if follows and draft.last[Field.INSTRUMENT] == row[Field.INSTRUMENT]:
             above = int(draft.last[Field.PITCH])
-        allowed = _pitches(steering, role, int(row[Field.INSTRUMENT]), above)
-        pitches = logits.of(Field.PITCH)
+        allowed = allowed_pitches(steering, role, int(row[Field.INSTRUMENT]), above)
+        plain = pitches = logits.of(Field.PITCH)
         if draft.is_guided and role == Role.PARTNER and row[Field.INSTRUMENT] != DRUMS:
             unheard = self._unheard.logits(row, draft.tick + int(row[Field.DELTA]), Field.PITCH)
-            pitches = guided(pitches, unheard, steering.follow)
-        row[Field.PITCH] = draw(pitches, allowed, steering.temperature, steering.top_p, rng)
+            pitches = guided(plain, unheard, steering.follow)
+        row[Field.PITCH] = draft.dice.draw(pitches, allowed, plain)
         row[Field.DURATION] = OPEN_DURATION if role == Role.HUMAN else NO_DURATION
         if role == Role.PARTNER:
             durations = np.arange(FIELD_SIZES[Field.DURATION]) < OPEN_DURATION
-            row[Field.DURATION] = draw(
-                logits.of(Field.DURATION), durations, steering.temperature, steering.top_p, rng
-            )
+            row[Field.DURATION] = draft.dice.draw(logits.of(Field.DURATION), durations)
         row[Field.VELOCITY] = NO_VELOCITY
         if role != Role.RELEASE:
             velocities = np.arange(FIELD_SIZES[Field.VELOCITY]) < NO_VELOCITY
-            row[Field.VELOCITY] = draw(
-                logits.of(Field.VELOCITY), velocities, steering.temperature, steering.top_p, rng
-            )
+            row[Field.VELOCITY] = draft.dice.draw(logits.of(Field.VELOCITY), velocities)
 
 
 def load_network(bundle: Bundle) -> tuple[EventModel, PassageFilter | None]:
@@ -335,81 +394,3 @@ def _human_instrument(context: Rows) -> int:
     """What the human was last heard to play; imagined notes are of the same instrument."""
     heard = np.flatnonzero(context[:, Field.ROLE] == Role.HUMAN)
     return int(context[heard[-1], Field.INSTRUMENT]) if len(heard) else 0
-
-
-def _pitch_range(steering: Steering, role: Role, instrument: int) -> tuple[int, int]:
-    """Lowest and highest pitch index allowed; bounds that have crossed count as swapped."""
-    if instrument == DRUMS:
-        return 128, NO_PITCH - 1
-    if role == Role.PARTNER:
-        low, high = sorted(min(max(pitch, 0), 127) for pitch in (steering.low_pitch, steering.high_pitch))
-        return low, high
-    return 0, 127
-
-
-def _pitches(steering: Steering, role: Role, instrument: int, above: int) -> Mask:
-    low, high = _pitch_range(steering, role, instrument)
-    pitch = np.arange(FIELD_SIZES[Field.PITCH])
-    allowed: Mask = (pitch >= max(low, above + 1)) & (pitch <= high)
-    return allowed
-
-
-def _lag(request: PlanRequest) -> int:
-    """How far behind its onset an imagined human note becomes known: the commit window."""
-    return min(max(request.from_tick - request.human_from_tick, 0), GRID_PER_BEAT)
-
-
-def _steps(request: PlanRequest, draft: _Draft, *, can_repeat: bool) -> Mask:
-    """Steps allowed: not before the frontier, not beyond the bar line, not 0 without a role for it."""
-    delta = np.arange(FIELD_SIZES[Field.DELTA])
-    allowed = (delta >= request.from_tick - draft.tick) & (delta <= draft.bar_end - draft.tick)
-    if not can_repeat:
-        allowed[0] = False
-    return allowed
-
-
-def _roles(request: PlanRequest, draft: _Draft, delta: int) -> Mask:
-    """Roles allowed after a step; at step 0 those that keep the canonical order of rows."""
-    allowed = np.zeros(len(Role), dtype=bool)
-    allowed[Role.PARTNER] = True
-    onset = draft.tick + delta - _lag(request)
-    allowed[Role.HUMAN] = request.steering.hears_human and onset >= request.human_from_tick
-    if delta == 0:
-        allowed[: int(draft.last[Field.ROLE])] = False
-        is_partner = draft.last[Field.ROLE] == Role.PARTNER
-        if is_partner and (draft.chord >= MAX_CHORD or not _may_follow(request.steering, draft)):
-            allowed[Role.PARTNER] = False
-        if draft.last[Field.ROLE] == Role.HUMAN and not _may_follow(request.steering, draft):
-            allowed[Role.HUMAN] = False
-    return allowed
-
-
-def _instruments(steering: Steering, low: int) -> Mask:
-    allowed = np.zeros(FIELD_SIZES[Field.INSTRUMENT], dtype=bool)
-    allowed[list(steering.instruments)] = True
-    allowed[:low] = False
-    return allowed
-
-
-def _may_follow(steering: Steering, draft: _Draft) -> bool:
-    """Whether another note of the same role may stand at the same onset: a higher pitch or a later part."""
-    instrument, pitch = int(draft.last[Field.INSTRUMENT]), int(draft.last[Field.PITCH])
-    role = Role(draft.last[Field.ROLE])
-    # The part just played stays on offer, so a higher pitch must exist even where later parts do.
-    last_part = max(steering.instruments) if role == Role.PARTNER else draft.human_instrument
-    return pitch < _pitch_range(steering, role, instrument)[1] and instrument <= last_part
-
-
-def _note(row: Rows, tick: int, request: PlanRequest) -> PlannedNote:
-    is_human = row[Field.ROLE] == Role.HUMAN
-    duration = int(row[Field.DURATION])
-    instrument, pitch = int(row[Field.INSTRUMENT]), int(row[Field.PITCH])
-    return PlannedNote(
-        onset_ticks=tick - (_lag(request) if is_human else 0),
-        duration_ticks=int(DURATION_TICKS[duration]) if duration < OPEN_DURATION else GRID_PER_BEAT // 2,
-        pitch=min(max(pitch - 128 + DRUM_LOW, DRUM_LOW), DRUM_HIGH)
-        if instrument == DRUMS
-        else min(pitch, 127),
-        velocity=int(velocity_of_bin(min(int(row[Field.VELOCITY]), NO_VELOCITY - 1))),
-        instrument=min(instrument, DRUMS),
-    )

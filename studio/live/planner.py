@@ -7,11 +7,12 @@ mailbox where the newest wins, ``poll`` hands out what has come back, ``close`` 
 from __future__ import annotations
 
 import importlib
+import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from midi.events import GRID_PER_BEAT, BarGrid, start_row
 from models.sequence.plan import Plan, PlanRequest, Steering
@@ -24,6 +25,13 @@ class PlannerLike(Protocol):
     def plan(self, request: PlanRequest) -> Plan:
         """Answer a request; may take long."""
         ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A planner that stops improving a plan when somebody waits; ``models.sequence.player.Player`` is one."""
+
+    is_awaited: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,7 @@ class InlinePlanner:
     For a manual clock: the plan for a request submitted at ``t`` (the time of the last ``poll``) is
     handed out by the first ``poll`` at or after ``t + latency_s``. A request submitted in between
     waits in the slot, the newest wins, and it is begun when the one before is done, as in the process.
+    However long a plan takes here, as many alternatives are drawn as the request allows.
 
     Args:
         planner: Computes the plans, in the calling thread.
@@ -159,7 +168,9 @@ class InlinePlanner:
             self._is_announced = True
             found.append(ModelChanged(now_s, is_ready=True))
         while self._running is not None and self._due_s <= now_s:
-            found.append(PlanArrived(self._due_s, self._planner.plan(self._running)))
+            found.append(
+                PlanArrived(self._due_s, self._planner.plan(replace(self._running, spare_s=math.inf)))
+            )
             self._running, self._waiting = self._waiting, None
             self._due_s += self.latency_s
         return found

@@ -27,6 +27,9 @@ from studio.live.transport import Transport
 STEP_TICKS = GRID_PER_BEAT // 4
 """A 16th: the unit in which plans are counted as there or missing."""
 
+REPLY_S = 0.01
+"""Seconds that a plan takes from the model to the conductor, at most, on a machine that is not overloaded."""
+
 _EPS = 1e-6  # ticks; float noise must not decide about a whole tick
 
 
@@ -193,9 +196,16 @@ class Planning:
             grid=self.config.grid,
             steering=self.shaping.placed(self.steering),
             seed=_seed(self.config.seed, self._number),
+            alternatives=self.config.alternatives,
+            spare_s=self._spare_s(from_tick, moment),
         )
         book.requested(request, moment.now_s)
         return request
+
+    def _spare_s(self, from_tick: int, moment: Moment) -> float:
+        """Seconds until a reply must be here for the frontier to wait for it."""
+        due_s = moment.transport.seconds_at(from_tick - self._min_commit(moment))
+        return max(0.0, due_s - REPLY_S - moment.now_s)
 
     def deadline_s(self, moment: Moment) -> float:
         """When the next sound or 16th falls due."""

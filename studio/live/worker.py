@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from midi.errors import UserError
 from models.sequence.plan import Plan, PlanRequest
 from studio.live.messages import Input, ModelChanged, PlanArrived
-from studio.live.planner import ModelHealth, ModelState, PlannerSpec, warm_up_request
+from studio.live.planner import Interruptible, ModelHealth, ModelState, PlannerSpec, warm_up_request
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -100,9 +100,13 @@ def _child_main(link: _Connection, spec: PlannerSpec) -> None:
         try:
             planner = spec.build()
             planner.plan(warm_up_request())
+            if isinstance(planner, Interruptible):
+                planner.is_awaited = link.poll
             link.send(_Ready(str(getattr(planner, "name", ""))))
             while True:
-                link.send(planner.plan(cast("PlanRequest", link.recv())))
+                request = cast("PlanRequest | None", link.recv())
+                if request is not None:  # a word that somebody waits, which came too late
+                    link.send(planner.plan(request))
         except UserError as error:
             link.send(_Fault(error.message, error.hint, is_final=True))
         except (EOFError, ConnectionError):
@@ -285,6 +289,8 @@ class ModelProcess:
                 if not served.send(request):
                     break
                 deadline_s = time.monotonic() + self._hang_s
+            elif not served.is_idle and self._slot is not None and not served.hurry():
+                break
             events = self._await(served, deadline_s)
             if served.link in events:
                 message = served.receive()
@@ -336,14 +342,24 @@ class _Served:
 
     def __init__(self, link: _Connection, process: SpawnProcess) -> None:
         self.link, self.process = link, process
-        self.is_idle = False
+        self.is_idle = self.is_hurried = False
         self.ready_at_s: float | None = None
 
     def send(self, request: PlanRequest) -> bool:
         """Hand a request to the waiting process; False when it is gone."""
-        self.is_idle = False
+        self.is_idle = self.is_hurried = False
+        return self._send(request)
+
+    def hurry(self) -> bool:
+        """Tell the busy process, once a request, that another one waits; False when it is gone."""
+        if self.is_hurried or self.ready_at_s is None:
+            return True
+        self.is_hurried = True
+        return self._send(None)
+
+    def _send(self, message: PlanRequest | None) -> bool:
         try:
-            self.link.send(request)
+            self.link.send(message)
         except OSError:
             return False
         return True

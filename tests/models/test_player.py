@@ -27,9 +27,10 @@ from midi.events import (
 from midi.note import Note, NoteArray, Part, Score, TimeSignature
 from midi.stream import EventStream
 from models.bundle import write_bundle
+from models.sequence.draft import MAX_CHORD
 from models.sequence.network import EventModelConfig, TrunkConfig
 from models.sequence.plan import PlanRequest, Steering
-from models.sequence.player import ARCHITECTURE, MAX_CHORD, Player
+from models.sequence.player import ARCHITECTURE, Player
 from tests.models.pieces import TINY, song, tiny_model, zero_heads
 
 BAR = 4 * GRID_PER_BEAT

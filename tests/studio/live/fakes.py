@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from midi.errors import UserError
@@ -74,6 +75,18 @@ class SlowPlanner:
 
     def plan(self, request: PlanRequest) -> Plan:
         while request.number > 0 and not self.gate.exists():
+            time.sleep(0.001)
+        return plan_of(request)
+
+
+class SearchingPlanner:
+    """Looks for a better plan until a newer request waits."""
+
+    def __init__(self) -> None:
+        self.is_awaited: Callable[[], bool] = lambda: False
+
+    def plan(self, request: PlanRequest) -> Plan:
+        while request.number > 0 and not self.is_awaited():
             time.sleep(0.001)
         return plan_of(request)
 
