@@ -93,7 +93,7 @@ def test_a_device_that_is_unplugged_is_told_and_taken_up_again(cards, tmp_path):
     assert (card.is_abandoned, card.is_open, room.view.devices.sound) == (True, True, "none")
     assert len(cards.opened) == 1, "no other than the one that was named"
     cards.names.append("Scarlett")
-    room.go(3.0)
+    playing(room, cards, 3.0)
     assert room.view.devices.sound == "Scarlett"
     assert room.view.notices[-1].sentence == "Sound is heard again: Scarlett."
     playing(room, cards, 3.0)
@@ -106,7 +106,8 @@ def test_where_none_was_named_another_one_is_taken(cards, tmp_path):
     room = opened(cards, tmp_path, "default")
     cards.names.remove("Desk")
     cards.opened[-1].is_unplugged = True
-    room.go(3.0)
+    room.go(0.1)
+    playing(room, cards, 3.0)
     assert room.view.devices.sound == "Scarlett"
     room.desk.close()
 
