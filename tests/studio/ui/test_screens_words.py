@@ -50,6 +50,11 @@ def test_dates_are_said_as_a_person_says_them(created: str, words: str) -> None:
     assert date_words(created, NOW) == words
 
 
+def test_dates_in_a_narrow_row_name_months_shortly() -> None:
+    assert takes_words.line_words(info("a", created="2025-09-24T17:45:00"), NOW)[0] == "24 Sep 2025, 17:45"
+    assert takes_words.detail_words(info("a", created="2026-09-24T17:45:00"), NOW).startswith("24 September,")
+
+
 def test_a_date_with_a_zone_is_put_into_ours() -> None:
     created = (NOW.astimezone() - timedelta(hours=2)).isoformat()
     assert date_words(created, NOW) == "Today, 16:30"

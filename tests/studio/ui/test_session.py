@@ -20,6 +20,7 @@ from studio.live.deskview import Learned
 from studio.live.messages import Sound, Voice
 from studio.live.planner import ModelState
 from studio.live.take import load_take
+from studio.live.takelog import REST_S
 from studio.ui.theme import Theme
 from tests.studio.ui.pilot import SCANCODES, Pilot
 from tests.studio.ui.screens_fakes import SHIPPED
@@ -112,6 +113,22 @@ def test_first_start_play_record_stop_replay_export(sit_down, antiphon_home):
     assert sum(len(part.notes) for part in score.parts) == sum(s.kind == "on" for s in recorded)
     (wav,) = (antiphon_home / "exports").glob("*.wav")
     assert soundfile.info(wav).duration >= take.length_s - 0.1
+
+
+def test_an_idea_after_the_stop_is_a_take_once_one_pauses(sit_down):
+    session = sit_down()
+    record_one(session)
+    play_phrase(session, "xvn")
+    assert session.seen("record").words != "0:00", "the lamp says that it is kept"
+    session.wait(REST_S + 0.5)
+    assert session.seen("record").words == "0:00"
+    session.press_at("rail-takes")
+    session.wait(0.3)
+    newest, _ = session.library.takes()
+    assert mine(load_take(newest.path).sounds) == [62, 65, 69]
+    session.press_at("takes.play")
+    session.wait(newest.length_s + 0.5)
+    assert session.turned.ear.pitches(Voice.PLAYER)[-3:] == [62, 65, 69]
 
 
 def test_what_is_not_recorded_leaves_no_take(sit_down):
