@@ -247,12 +247,14 @@ def eval_music(
     folder: Path,
     /,
     *,
-    songs: Annotated[int, Positive] = 8,
+    songs: Annotated[int | None, Positive] = None,
     bars: Annotated[int, Positive] = 16,
     seed: int = 0,
     split: Literal["valid", "test"] = "test",
     jobs: Annotated[int, Positive] = 1,
     plan_latency_ms: Annotated[float | None, NotNegative] = None,
+    table: Literal["listening", "streammuse"] = "listening",
+    listen: Path | None = None,
     common: Common = USUAL,
 ) -> Report:
     """Measure how well a partner predicts held-out music, and whether it listens.
@@ -260,19 +262,23 @@ def eval_music(
     Args:
         model: Bundle name or folder.
         folder: Folder of MIDI files.
-        songs: Held-out songs that the partner plays with.
+        songs: Held-out songs that the partner plays with; 8, or 12 for a page.
         bars: Bars of each song.
         seed: Seed of the songs, the partner and the bootstrap.
         split: Which held-out songs.
         jobs: Processes that play songs side by side.
         plan_latency_ms: Musical time charged for each plan; by default this machine's measured p95.
+        table: `streammuse` plays live and offline and prints that paper's table, Fréchet distances of phrases
+            and copied passages instead.
+        listen: Folder of a page to listen to: piano rolls and sound of every song beside the truth and the
+            baselines; nothing else is measured then unless `--table` asks for it.
         common: Options of every command.
     """
     from studio import evaluate as program  # noqa: PLC0415
 
     options = program.EvalMusicOptions(
-        model=model, folder=folder, songs=songs, bars=bars, seed=seed, split=split, jobs=jobs,
-        plan_latency_ms=plan_latency_ms, device=common.device,
+        model=model, folder=folder, songs=songs or (12 if listen else 8), bars=bars, seed=seed, split=split,
+        jobs=jobs, plan_latency_ms=plan_latency_ms, table=table, listen=listen, device=common.device,
     )  # fmt: skip
     with progress(common) as advance:
         data = program.eval_music(options, advance)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from midi.corpus import Corpus, build_corpus
 from midi.errors import UserError
 from midi.events import PREDICTED, Rows
 from models.sequence.baselines import RepeatLastBar, baseline_figures
-from studio import listening
+from studio import listening, listenpage, quality
 from studio.live.planner import PlannerSpec
 from studio.partners import plan_latency_ms
 from studio.rehearsal import LiveRun, Performance, perform_runs
@@ -54,6 +54,11 @@ class EvalMusicOptions:
         windows: Most held-out windows on which NLL is measured.
         with_nll: Also measure the NLL per field and its baselines.
         with_listening: Also play the songs live and compare.
+        with_copying: Also search what was played for passages of the training split.
+        table: ``streammuse`` plays live and offline and reports StreamMUSE's table, Fréchet distances of
+            phrases and copied passages instead of all of the above.
+        listen: Folder of a page to listen to, made of the performances; nothing else is measured then
+            unless ``table`` asks for it.
     """
 
     model: str
@@ -68,6 +73,9 @@ class EvalMusicOptions:
     windows: int = 96
     with_nll: bool = True
     with_listening: bool = True
+    with_copying: bool = False
+    table: Literal["listening", "streammuse"] = "listening"
+    listen: Path | None = None
 
 
 def eval_music(options: EvalMusicOptions, progress: Progress | None = None) -> dict[str, Any]:
@@ -92,6 +100,8 @@ def eval_music(options: EvalMusicOptions, progress: Progress | None = None) -> d
         "model": options.model, "split": options.split, "seed": options.seed, "bars": options.bars,
         "nll_nats_per_note": None, "fields": {}, "baselines": {}, "harmony": {}, "songs": 0,
     }  # fmt: skip
+    if options.table == "streammuse" or options.listen is not None:
+        return found | measure_quality(options, corpus, source, tell)
     if options.with_nll:
         found |= measure_nll(options, corpus, tell)
     if options.with_listening:
@@ -177,20 +187,10 @@ def measure_listening(
     options: EvalMusicOptions, corpus: Corpus, source: Path | None, tell: Progress
 ) -> dict[str, Any]:
     """The partner plays with held-out songs, in all the ways that are compared."""
-    songs = listening.excerpts(
-        corpus, options.split, songs=options.songs, bars=options.bars, seed=options.seed, source=source
-    )
-    if len(songs) < 2:
-        raise UserError(
-            f"Fewer than two held-out songs of {options.folder} have {options.bars} steady bars with melody.",
-            "Ask for fewer bars, or name a folder with more songs.",
-        )
+    songs = held_out_songs(options, corpus, source)
     change_bar = options.bars // 2
     runs = [run for i, song in enumerate(songs) for run in live_runs(song, change_bar, options.seed + i)]
-    spec = PlannerSpec(PLAYER, (options.model,))
-    latency_ms = options.plan_latency_ms
-    if latency_ms is None:
-        latency_ms = plan_latency_ms(options.model)
+    spec, latency_ms = PlannerSpec(PLAYER, (options.model,)), _charged_ms(options)
     played = perform_runs(
         runs, spec, latency_s=latency_ms / 1000, jobs=options.jobs,
         on_run=lambda done, total: tell("Playing along", done, total),
@@ -200,6 +200,7 @@ def measure_listening(
     rows = compare(songs, notes, options.seed)
     figures = listening.summary(rows, options.seed)
     names = ("consonance_rate", "unsupported_rate", "note_in_chord")
+    copied = _copied(options, corpus, songs, notes["partner"]) if options.with_copying else {}
     return {
         "songs": len(songs),
         "plan_latency_ms": latency_ms,
@@ -213,7 +214,80 @@ def measure_listening(
         },
         "adaptation": listening.adaptation(songs, notes["tritone"], notes["partner"], change_bar),
         "live": {kind: _live_counts(done) for kind, done in by_kind.items()},
+        **copied,
     }
+
+
+def held_out_songs(
+    options: EvalMusicOptions, corpus: Corpus, source: Path | None
+) -> list[listening.Excerpt]:  # fmt: skip
+    """The excerpts that the partner plays with.
+
+    Raises:
+        UserError: There are fewer than two.
+    """
+    songs = listening.excerpts(
+        corpus, options.split, songs=options.songs, bars=options.bars, seed=options.seed, source=source
+    )
+    if len(songs) < 2:
+        raise UserError(
+            f"Fewer than two held-out songs of {options.folder} have {options.bars} steady bars with melody.",
+            "Ask for fewer bars, or name a folder with more songs.",
+        )
+    return songs
+
+
+def _charged_ms(options: EvalMusicOptions) -> float:
+    """Musical time of every plan: as asked for, or as measured here."""
+    return plan_latency_ms(options.model) if options.plan_latency_ms is None else options.plan_latency_ms
+
+
+def _copied(
+    options: EvalMusicOptions, corpus: Corpus, songs: list[listening.Excerpt], live: list[NoteArray]
+) -> dict[str, Any]:
+    rows = {"live": live, "truth": [song.accompaniment for song in songs]}
+    digest = _learned_from(options.model)[1]
+    return {"copied": quality.copying_of(corpus, songs, rows, learned_from=digest, seed=options.seed)}
+
+
+def measure_quality(
+    options: EvalMusicOptions, corpus: Corpus, source: Path | None, tell: Progress
+) -> dict[str, Any]:
+    """One set of performances as StreamMUSE's table, as a page to listen to, or both.
+
+    Returns:
+        ``songs excerpts plan_latency_ms``; with the table ``harmony plan_ms streammuse frechet copied``;
+        with a page ``page``, its path.
+    """
+    if options.listen is not None:
+        listenpage.claim(options.listen)
+    songs = held_out_songs(options, corpus, source)
+    with_table = options.table == "streammuse"
+    played = quality.play_all(
+        songs, PlannerSpec(PLAYER, (options.model,)), latency_ms=_charged_ms(options), seed=options.seed,
+        jobs=options.jobs, with_offline=with_table, tell=tell,
+    )  # fmt: skip
+    name, digest = _learned_from(options.model)
+    found: dict[str, Any] = {
+        "model": name, "songs": len(songs), "excerpts": [song.name for song in songs],
+        "plan_latency_ms": played.plan_latency_ms,
+    }  # fmt: skip
+    if with_table:
+        found |= quality.quality_report(played, corpus, learned_from=digest, seed=options.seed, tell=tell)
+    if options.listen is not None:
+        about = listenpage.About(name, options.folder.name, options.split, options.seed)
+        page = listenpage.write_listening(options.listen, played, about, jobs=options.jobs, tell=tell)
+        found["page"] = str(page)
+    return found
+
+
+def _learned_from(model: str) -> tuple[str, str]:
+    """Name with version of a bundle, and the digest of the corpus that it learned from, if it tells one."""
+    from models.bundle import read_manifest  # noqa: PLC0415
+    from models.registry import find  # noqa: PLC0415
+
+    manifest = read_manifest(find(model))
+    return f"{manifest.name}@{manifest.version}", manifest.data_digest or ""
 
 
 def live_runs(song: listening.Excerpt, change_bar: int, seed: int) -> list[LiveRun]:
@@ -250,7 +324,10 @@ def compare(
 
 def report_lines(data: dict[str, Any]) -> list[str]:
     """What a person reads of the figures: likelihood, the comparison, its verdicts, the curve."""
-    lines: list[str] = []
+    if "streammuse" in data or "page" in data:
+        lines = quality.report_lines(data) if "streammuse" in data else []
+        return [*lines, *([f"Listen: {data['page']}"] if "page" in data else [])]
+    lines = []
     if data["nll_nats_per_note"] is not None:
         rows = [
             ["model", data],

@@ -37,17 +37,22 @@ class Copied:
     ngram_overlap: float
 
 
-def note_tokens(notes: NoteArray) -> NDArray[np.int64]:
+def note_tokens(notes: NoteArray, *, with_lengths: bool = True) -> NDArray[np.int64]:
     """One token for each note after the first, by onset and then pitch; drums are left out.
 
     A token packs pitch interval, onset difference in grid ticks (at most a bar) and duration bin.
+
+    Args:
+        notes: Grid notes.
+        with_lengths: False leaves the duration out, so that the same passage held shorter is the same.
     """
     kept = pitched(notes)
     order = np.lexsort((kept.pitch, kept.onset_ticks))
     pitch, onset = kept.pitch[order].astype(np.int64), kept.onset_ticks[order]
     interval = np.diff(pitch) + 128
     delta = np.minimum(np.diff(onset), MAX_BAR_TICKS)
-    return (interval * (MAX_BAR_TICKS + 1) + delta) * 64 + duration_bin(kept.duration_ticks[order][1:])
+    tokens = (interval * (MAX_BAR_TICKS + 1) + delta) * 64
+    return tokens + duration_bin(kept.duration_ticks[order][1:]) if with_lengths else tokens
 
 
 class PassageIndex:
@@ -59,17 +64,19 @@ class PassageIndex:
 
     Args:
         files: Grid notes of each training file; a passage never spans two.
+        with_lengths: Whether passages must agree in the lengths of their notes too.
     """
 
-    def __init__(self, files: Iterable[NoteArray]) -> None:
-        self._prefix = _prefix_hashes([note_tokens(notes) for notes in files], salt=1)
+    def __init__(self, files: Iterable[NoteArray], *, with_lengths: bool = True) -> None:
+        self._with_lengths = with_lengths
+        self._prefix = _prefix_hashes([self._tokens(notes) for notes in files], salt=1)
 
     def __len__(self) -> int:
         return len(self._prefix) - 1
 
     def found(self, notes: NoteArray, n: int) -> NDArray[np.bool_]:
         """Which passages of ``n`` tokens of ``notes`` stand in the index, in order of their start."""
-        tokens = note_tokens(notes)
+        tokens = self._tokens(notes)
         if len(tokens) < n:
             return np.zeros(0, dtype=bool)
         return self._matches(_windows(_prefix_hashes([tokens], salt=2), n)[1:], n)
@@ -77,7 +84,7 @@ class PassageIndex:
     def copied(self, notes: NoteArray, n: int = 8) -> Copied:
         """Longest copied passage, and the share of copied passages of ``n`` tokens."""
         hits = self.found(notes, n)
-        prefix = _prefix_hashes([note_tokens(notes)], salt=2)
+        prefix = _prefix_hashes([self._tokens(notes)], salt=2)
         low, high = 0, len(prefix) - 2
         while low < high:
             middle = (low + high + 1) // 2
@@ -86,6 +93,9 @@ class PassageIndex:
             else:
                 high = middle - 1
         return Copied(low + 1 if low else 0, float(hits.mean()) if len(hits) else 0.0)
+
+    def _tokens(self, notes: NoteArray) -> NDArray[np.int64]:
+        return note_tokens(notes, with_lengths=self._with_lengths)
 
     def _matches(self, wanted: Hashes, n: int) -> NDArray[np.bool_]:
         if len(self) < n or len(wanted) == 0:

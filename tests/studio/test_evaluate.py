@@ -331,3 +331,111 @@ class TestEvalMusic:
             assert word in text
         assert f"{data['harmony']['consonance_rate']:.3f}" in text
         assert "nats a note" not in "\n".join(evaluate.report_lines(again))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    import torch
+
+    from models.bundle import write_bundle
+    from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
+
+    home = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    config = EventModelConfig(TrunkConfig(width=16, layers=1, heads=2, context=512), head_width=16)
+    fields = {
+        "name": "tiny", "version": "0.1.0", "kinds": {"in": "notes", "out": "notes"},
+        "architecture": "event-rows", "data_digest": "of other files",
+        "config": config.to_dict(), "vocabulary_hash": vocabulary_hash(), "licence": "Apache-2.0",
+    }  # fmt: skip
+    return write_bundle(
+        home / "tiny" / "0.1.0", fields, EventModel(config).state_dict(), "A tiny model."
+    ).path
+
+
+@pytest.fixture(scope="module")
+def quality(folder, tiny, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANTIPHON_HOME", str(home))
+        # How it sounds is for test_listenpage.
+        patch.setattr("studio.listenpage.write_sound", lambda _song, _notes, path: path.touch())
+        options = EvalMusicOptions(
+            model=str(tiny), folder=folder, songs=2, bars=4, plan_latency_ms=20.0, table="streammuse",
+            listen=home / "page",
+        )  # fmt: skip
+        return eval_music(options, None), options
+
+
+class TestTables:
+    def test_table_distance_copies_and_page_come_of_one_set_of_performances(self, quality):
+        data, options = quality
+        assert json.loads(json.dumps(data, allow_nan=False)) == data
+        assert set(data["streammuse"]["rows"]) == {"live", "offline", "deaf", "rules", "other_song", "truth"}
+        assert data["streammuse"]["rows"]["truth"]["onset_jsd"]["mean"] == 0.0
+        assert 0 <= data["streammuse"]["rows"]["live"]["isr_w"]["mean"] <= 1
+        assert set(data["frechet"]["rows"]) == {
+            "live", "offline", "deaf", "rules", "other_song", "training_songs",
+        }  # fmt: skip
+        assert set(data["copied"]["rows"]) == {"live", "offline", "rules", "truth"}
+        assert data["copied"]["is_training_data"] is False
+        assert data["plan_ms"]["plans"] > 0
+        assert (options.listen / "index.html").is_file()
+        assert data["nll_nats_per_note"] is None
+
+    def test_the_true_music_of_a_shared_progression_is_known_as_copied(self, quality):
+        # All little songs play the same chords, so held-out truth stands in the training files.
+        truth, live = (quality[0]["copied"]["rows"][row] for row in ("truth", "live"))
+        assert truth["longest_notes"] > 9 > live["longest_notes"]
+        assert truth["longest_bars"] > 1
+
+    def test_lines_for_people(self, quality):
+        text = "\n".join(evaluate.report_lines(quality[0]))
+        for word in (
+            "StreamMUSE offline",
+            "0.821",
+            "Fréchet",
+            "not FMD",
+            "training songs",
+            "other files than",
+        ):
+            assert word in text
+        assert "Listen: " in text
+
+    @pytest.mark.slow
+    def test_notes_do_not_depend_on_jobs(self, tiny):
+        from studio.quality import play_all
+
+        songs = [excerpt(1, 2), replace(excerpt(2, 2), bar_ticks=72)]
+        spec = PlannerSpec(evaluate.PLAYER, (str(tiny),))
+        made = [
+            play_all(songs, spec, latency_ms=20.0, seed=1, jobs=jobs, with_offline=True, tell=lambda *_: None)
+            for jobs in (1, 2)
+        ]
+        assert made[0].offline == made[1].offline
+        assert made[0].rows(0)["live"] == made[1].rows(0)["live"]
+        assert all(
+            part.end_ticks() <= song.until_tick for part, song in zip(made[0].offline, songs, strict=True)
+        )
+        assert "other_song" not in made[0].rows(0)
+
+    def test_copies_can_be_asked_for_beside_the_usual_figures(self, folder, tiny, tmp_path, monkeypatch):
+        monkeypatch.setenv("ANTIPHON_HOME", str(tmp_path))
+        monkeypatch.setattr(evaluate, "PLAYER", "tests.studio.test_evaluate:listener")
+        options = EvalMusicOptions(
+            model=str(tiny),
+            folder=folder,
+            songs=2,
+            bars=4,
+            plan_latency_ms=20.0,
+            with_nll=False,
+            with_copying=True,
+        )
+        found = eval_music(options, None)
+        assert set(found["copied"]["rows"]) == {"live", "truth"}
+        assert "rows" in found
+
+    def test_a_folder_with_other_things_is_refused_before_anything_is_played(self, folder, tiny, tmp_path):
+        (tmp_path / "mine.txt").write_text("mine")
+        with pytest.raises(UserError, match="other files"):
+            eval_music(EvalMusicOptions(model=str(tiny), folder=folder, listen=tmp_path), None)
