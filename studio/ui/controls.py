@@ -205,9 +205,16 @@ class Segmented(ValueControl[str]):
         self.accent = accent
 
     def cells(self) -> list[pygame.Rect]:
-        """Where each option stands."""
-        gap = self.ui.theme.px(2)
-        return columns(self.rect.inflate(-2 * gap, -2 * gap), [None] * len(self.options), gap)
+        """Where each option stands: equal shares, or by their words where an equal one is too narrow."""
+        theme = self.ui.theme
+        gap = theme.px(2)
+        room = self.rect.inflate(-2 * gap, -2 * gap)
+        wanted = [text_width(option.text, "body", "medium", theme.scale) for option in self.options]
+        free = room.width - gap * (len(wanted) - 1) - sum(wanted)
+        if free < 0 or max(wanted) + theme.px(16) <= (free + sum(wanted)) // len(wanted):
+            return columns(room, [None] * len(wanted), gap)
+        shares = [width + free // len(wanted) for width in wanted]
+        return columns(room, [*shares[:-1], None], gap)
 
     def pointer(self, event: Pointer) -> bool:
         """A press chooses at once."""

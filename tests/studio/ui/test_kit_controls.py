@@ -8,6 +8,7 @@ from studio.ui.fields import Line, TextField
 from studio.ui.knobs import Knob, Slider, Stepper
 from studio.ui.lists import ListView, ScrollArea
 from studio.ui.overlays import Dialog, Dropdown, MenuItem, open_menu
+from studio.ui.paint import text_width
 from studio.ui.widget import Widget
 from tests.studio.ui.pilot import Pilot
 
@@ -220,6 +221,20 @@ def test_a_dialog_stops_everything_below(bench):
     assert bench.app.focused.widget.name == "dialog-cancel"
     bench.press("return")
     assert (done, bench.app.popups) == ([2], [])
+
+
+def test_narrow_choices_share_the_room_by_their_words(bench):
+    modes = Segmented(bench.app, "wide", ["Accompany", "Respond"], "Respond")
+    modes.place(pygame.Rect(0, 0, 400, 32))
+    left, right = modes.cells()
+    assert abs(left.width - right.width) <= 1
+    modes.place(pygame.Rect(0, 0, 188, 32))
+    left, right = modes.cells()
+    words = [text_width(word, "body", "medium", 1.0) for word in ("Accompany", "Respond")]
+    margins = [cell.width - width for cell, width in zip((left, right), words, strict=True)]
+    assert abs(margins[0] - margins[1]) <= 1
+    assert margins[0] >= 12
+    assert (left.left, right.right) == (2, 186)
 
 
 def test_typing_into_a_field_plays_nothing(bench):
