@@ -113,6 +113,7 @@ class Plan:
         rows: Event rows that the model read or drew for this plan.
         compute_s: Seconds of model time.
         source: ``model`` or ``rules``.
+        beginnings: Among how many beginnings this one was the best.
     """
 
     number: int
@@ -123,6 +124,7 @@ class Plan:
     rows: int = 0
     compute_s: float = 0.0
     source: str = "model"
+    beginnings: int = 1
 
 
 def planned_events(notes: Iterable[PlannedNote]) -> Events:

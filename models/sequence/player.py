@@ -137,10 +137,10 @@ class Player:
         began = time.perf_counter()
         fed = self._reader.rows_fed
         start = self._open(request)
-        if request.alternatives > 1:
-            draft = self._best(request, start, began)
+        if request.alternatives > 1 and request.until_tick > request.from_tick:
+            draft, n_drawn = self._best(request, start, began)
         else:
-            draft = self._draft(request, start, 0)
+            draft, n_drawn = self._draft(request, start, 0), 1
             self._recent = None
         self._draw(request, draft, request.until_tick)
         seconds = time.perf_counter() - began
@@ -153,6 +153,7 @@ class Player:
             tuple(draft.imagined),
             self._reader.rows_fed - fed,
             seconds,
+            beginnings=n_drawn,
         )
 
     def accompany(
@@ -239,8 +240,11 @@ class Player:
         bar_end = int(line + length)
         return Draft(tick, context[-1], bar_end, _human_instrument(context), crowd, dice, start.is_guided)
 
-    def _best(self, request: PlanRequest, start: _Start, began: float) -> Draft:
-        """Draw the beginnings of several plans, as many as time allows, and go back to the best."""
+    def _best(self, request: PlanRequest, start: _Start, began: float) -> tuple[Draft, int]:
+        """Draw the beginnings of several plans, as many as time allows, and go back to the best.
+
+        Also says how many there were.
+        """
         judge = Judge(request, start.context, start.tick, self.passages, self._recent)
         until = min(request.from_tick + HEAD_TICKS, request.until_tick)
         drafts: list[Draft] = []
@@ -263,14 +267,14 @@ class Player:
                 for row, tick in zip(drafts[best].rows, drafts[best].ticks, strict=True):
                     self._unheard.append(row, tick)
         self._recent = judge.imagined()
-        return drafts[best]
+        return drafts[best], len(drafts)
 
     def _has_time(self, request: PlanRequest, head_s: float, began: float, now: float) -> bool:
         """Whether another beginning can be drawn before the plan is due, and nothing newer waits."""
         if request.spare_s == math.inf:
             return True
-        rest = (request.until_tick - request.from_tick) / HEAD_TICKS
-        needed_s = SAFETY * head_s * (1 + rest)
+        # The next one, and what is left of the plan behind it.
+        needed_s = SAFETY * head_s * max(1.0, (request.until_tick - request.from_tick) / HEAD_TICKS)
         return (
             now - began + needed_s <= request.spare_s and self._allowance.has(now) and not self.is_awaited()
         )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from midi.events import GRID_PER_BEAT, Field, Role, Rows, close_human_notes, decode
+from midi.events import DRUMS, GRID_PER_BEAT, Field, Role, Rows, close_human_notes, decode
 from midi.note import NoteArray
 from models.sequence.draft import Draft
 from models.sequence.harmony import CONSONANT, notes_of_events, sounding, window_classes
@@ -33,8 +33,11 @@ CONSONANCE = 1.0
 CHORD = 0.5
 """Weight of the share of the melody's time on a pitch class of the partner's chord."""
 
-LIKELIHOOD = 0.02
+LIKELIHOOD = 0.05
 """Weight of the model's log-likelihood, nats a row; it decides between beginnings that fit alike."""
+
+DENSITY = 0.05
+"""Cost of every note by which a beginning has more or fewer than the beginnings have on average."""
 
 COPIED = 0.5
 """Cost of passages of training music, as a share of the passages that end in the beginning."""
@@ -99,6 +102,7 @@ class Judge:
         recent: Imagined | None = None,
     ) -> None:  # fmt: skip
         self._request, self._passages = request, passages
+        self._is_pitched = any(instrument != DRUMS for instrument in request.steering.instruments)
         self._from = request.from_tick
         self._until = min(self._from + HEAD_TICKS, request.until_tick)
         self._context = context[-_TAIL_ROWS:]
@@ -107,6 +111,7 @@ class Judge:
         self._tunes: list[_Table] = []
         self._fits: list[tuple[_Table, _Table]] = []
         self._costs: list[float] = []
+        self._n_notes: list[int] = []
         is_next = recent is not None and recent.number == request.number - 1
         self._recent = recent.melodies if recent is not None and is_next else ()
 
@@ -122,15 +127,16 @@ class Judge:
         self._add_tune(melody)
         self._fits.append(_fit(partner, self._from, self._until))
         nats = draft.dice.nats / (len(draft.rows) + 1)
+        self._n_notes.append(sum(row[Field.ROLE] == Role.PARTNER for row in draft.rows))
         self._costs.append(COPIED * self._copied(partner) - LIKELIHOOD * nats)
 
     @property
     def is_settled(self) -> bool:
-        """Whether no further beginning can do better: nothing of the player is expected to sound."""
+        """Whether there is nothing to choose by: no melody is expected, or the partner has no pitches."""
         return not self._tunes
 
     def best(self) -> int:
-        """Number of the best beginning, from 0; the first where nothing of the player is expected."""
+        """Number of the best beginning, from 0; the first where there is nothing to choose by."""
         if not self._tunes:
             return 0
         return int(np.argmax(self.scores()))
@@ -138,7 +144,8 @@ class Judge:
     def scores(self) -> NDArray[np.float64]:
         """Expected fit less costs, ``[beginnings]``."""
         tunes = np.stack(self._tunes)
-        found = -np.array(self._costs)
+        n_notes = np.array(self._n_notes)
+        found: NDArray[np.float64] = -np.array(self._costs) - DENSITY * np.abs(n_notes - n_notes.mean())
         for weight, column in ((CONSONANCE, 0), (CHORD, 1)):
             tables = np.stack([fit[column] for fit in self._fits])
             found += weight * (tables @ tunes.T).mean(axis=1, dtype=np.float64)
@@ -157,7 +164,7 @@ class Judge:
     def _add_tune(self, melody: NoteArray) -> None:
         roll = sounding(melody, self._from, self._until).astype(np.float32).ravel()
         total = float(roll.sum())
-        if total:
+        if total and self._is_pitched:
             self._tunes.append(roll / total)
 
     def _copied(self, partner: NoteArray) -> float:

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from midi.events import DURATION_TICKS, FIELD_SIZES, GRID_PER_BEAT, OPEN_DURATION, BarGrid, Field, Role, Rows
+from midi.events import (
+    DRUMS,
+    DURATION_TICKS,
+    FIELD_SIZES,
+    GRID_PER_BEAT,
+    OPEN_DURATION,
+    BarGrid,
+    Field,
+    Role,
+    Rows,
+)
 from models.sequence import rescore
 from models.sequence.crowd import Crowd
 from models.sequence.decode import Dice, draw
@@ -149,6 +159,15 @@ class TestPlayer:
         plain = player().plan(wanted)
         plan = model.plan(replace(wanted, alternatives=4))
         assert (plan.notes, plan.rows) == (plain.notes, plain.rows), "and no second one is drawn"
+        assert plan.beginnings == 1
+
+    def test_drums_have_nothing_to_fit_with(self):
+        assert player().plan(asked(instruments=(DRUMS,))).beginnings == 1
+        assert player().plan(asked(instruments=(0, DRUMS))).beginnings == 4
+
+    def test_an_empty_span_gives_nothing(self):
+        plan = player().plan(replace(asked(), until_tick=BAR))
+        assert (plan.notes, plan.beginnings) == ((), 1)
 
 
 def rows_of(*notes: tuple[int, Role, int], bar: int = BAR) -> list[Rows]:
@@ -208,6 +227,13 @@ class TestJudge:
         other = draft((0, Role.HUMAN, 72), (0, Role.PARTNER, 64), nats=-10.0)
         assert judge(one, other).best() == 1
         assert judge(other, one).best() == 0
+
+    def test_a_beginning_unlike_the_others_in_density_costs(self):
+        few = [draft((0, Role.HUMAN, 72), (0, Role.PARTNER, 48)) for _ in range(3)]
+        many = draft((0, Role.HUMAN, 72), *((0, Role.PARTNER, 48 + 12 * i) for i in range(4)))
+        scores = judge(*few, many).scores()
+        # On average 1.75 notes.
+        assert scores[0] - scores[3] == pytest.approx(rescore.DENSITY * (2.25 - 0.75))
 
     def test_nothing_expected_leaves_nothing_to_choose_by(self):
         rests = judge(draft((0, Role.PARTNER, 64), nats=-9.0), draft((0, Role.PARTNER, 60)))
