@@ -60,7 +60,7 @@ TONES = 3
 
 BLACK_KEYS = frozenset({1, 3, 6, 8, 10})
 
-CHORD_CHARS = 118
+CHORD_CHARS = 74
 """Characters of chord names that fit side by side over a roll on the narrowest screen with two columns."""
 
 
@@ -196,9 +196,9 @@ def page_text(songs: Sequence[tuple[Excerpt, Sequence[Version]]], about: About, 
     values = {
         "title": html.escape(about.model),
         "subtitle": html.escape(
-            f"{len(songs)} melodies of {about.data} that the model never saw ({about.split} split, seed "
-            f"{about.seed}), {' or '.join(map(str, bars))} bars each. A melody stays the same; what is played"
-            f" along with it does not. The live partner's plans were charged {latency_ms:g} ms each."
+            f"{len(songs)} melodies of {about.data} that were held out of training ({about.split} split,"
+            f" seed {about.seed}), {' or '.join(map(str, bars))} bars each, played along with in four ways."
+            f" The live partner's plans were charged {latency_ms:g} ms each."
         ),
         "melody_color": _hex(PLAYER_COLOR),
         "partner_color": _hex(PARTNER_COLORS[songs[0][0].instruments[0]]),
@@ -276,7 +276,7 @@ def _chords(song: Excerpt, notes: NoteArray) -> str:
     found, free = [], 0.0
     for beat, name in name_chords(rows, lines):
         place = beat / lines[-1]
-        width = (len(name) + 1) / CHORD_CHARS
+        width = (len(name) + 1.5) / CHORD_CHARS
         if place >= free and place + width <= 1.0:
             found.append(f'<span style="left:{100 * place:.2f}%">{html.escape(name)}</span>')
             free = place + width

@@ -143,6 +143,7 @@ def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: re
             bars=LISTENING_BARS,
             jobs=os.cpu_count() or 1,
             with_nll=False,
+            with_copying=True,
         ),
         advance,
     )

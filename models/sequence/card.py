@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+ROW_NAMES = {"live": "this model, live", "truth": "truth"}
+"""What the card calls the rows of the copying report."""
+
 FIELD_COLUMNS = ("delta", "role", "instrument", "pitch", "duration", "velocity")
 
 
@@ -43,6 +46,7 @@ def music_card(
         "",
         *_likelihood(fields["metrics"].get("nll") or {}),
         *_listening(fields["metrics"].get("listening") or {}),
+        *_copied((fields["metrics"].get("listening") or {}).get("copied") or {}),
         "## Limits",
         "",
         "- It knows the styles and metres of its data and little else; most of them are in four-four time.",
@@ -115,3 +119,29 @@ def _listening(listening: Mapping[str, Any]) -> list[str]:
         ]
         lines.append(f"| {row.replace('_', ' ')} | " + " | ".join(cells) + " |")
     return [*lines, ""]
+
+
+def _copied(copied: Mapping[str, Any]) -> list[str]:
+    """What generated music shares with the training files, beside what held-out music shares with them."""
+    if not copied:
+        return []
+    share = f"share of {copied['ngram_notes']}-note passages"
+    lines = [
+        "## Copied passages",
+        "",
+        f"Longest passage that stands in one of {copied['training_songs']} training songs, in any key: the",
+        "same intervals and onsets, with the same lengths and with any. The truth is held-out music by people.",
+        "",
+        f"| | longest | {share} | longest, any lengths | {share} |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for row, values in copied["rows"].items():
+        cells = [cell for found in (values, values["loose"]) for cell in _passages(found)]
+        lines.append(f"| {ROW_NAMES.get(row, row)} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _passages(found: Mapping[str, Any]) -> tuple[str, str]:
+    overlap = found["ngram_overlap"]
+    interval = f"{overlap['mean']:.3f} [{overlap['low']:.3f}, {overlap['high']:.3f}]"
+    return f"{found['longest_notes']} notes, {found['longest_bars']:.1f} bars", interval

@@ -246,13 +246,18 @@ class TestCard:
         result = train_music(run, quiet, quiet)
         figure = {"mean": 0.5, "low": 0.25, "high": 0.75}
         row = {"consonance_rate": figure, "unsupported_rate": figure, "note_in_chord": figure}
-        listening = {"songs": 4, "bars": 8, "rows": {"hearing_cut": row}}
+        passage = {"longest_notes": 7, "longest_bars": 1.25, "ngram_overlap": figure}
+        copied = {"ngram_notes": 9, "training_songs": 21, "rows": {"live": passage | {"loose": passage}}}
+        listening = {"songs": 4, "bars": 8, "rows": {"hearing_cut": row}, "copied": copied}
         bundle = recipe.write_music_bundle(run, result, tmp_path / "2.0.0", listening=listening)
         assert "Ours (CC0-1.0): us" in bundle.card
         assert "| hearing cut | 0.500 [0.250, 0.750] |" in bundle.card
+        assert "one of 21 training songs" in bundle.card
+        assert "| this model, live | 7 notes, 1.2 bars | 0.500 [0.250, 0.750] | 7 notes" in bundle.card
         partner = bundle.manifest.metrics["nll"]["model"]["partner"]
         assert np.isfinite(partner)
         assert f"| this model | {partner:.3f} |" in bundle.card
         bare = recipe.write_music_bundle(run, replace(result, figures={}), tmp_path / "3.0.0")
         assert "Not measured" in bare.card
         assert "Playing along" not in bare.card
+        assert "Copied passages" not in bare.card
