@@ -130,7 +130,7 @@ def _copied(copied: Mapping[str, Any]) -> list[str]:
         "## Copied passages",
         "",
         f"Longest passage that stands in one of {copied['training_songs']} training songs, in any key: the",
-        "same intervals and onsets, with the same lengths and with any. The truth is held-out music by people.",
+        "same intervals and onsets, with the same lengths and with any. The truth is music held out.",
         "",
         f"| | longest | {share} | longest, any lengths | {share} |",
         "|---|--:|--:|--:|--:|",
