@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from textwrap import fill
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -22,7 +23,7 @@ from studio.listening import Excerpt
 from studio.live.planner import PlannerSpec
 from studio.phrasespace import PHRASE_BARS, PhraseSpace, frechet_rows, song_features
 from studio.rehearsal import LiveRun, Performance, perform_runs
-from studio.streammuse import cell, heard_until, streammuse_table, table_lines
+from studio.streammuse import REMARK_CHARS, cell, heard_until, streammuse_table, table_lines
 from studio.terminal import table
 
 Tell = Callable[[str, int, int], None]
@@ -284,7 +285,7 @@ def _frechet_lines(data: Mapping[str, Any] | None) -> list[str]:
         *table(head, body),
         f"In {len(data['features'])} features of our own, in squared standard deviations of training phrases;"
         " it is not FMD.",
-        f"Furthest off, in standard deviations: {shifts}.",
+        f"Furthest off live, in standard deviations: {shifts}.",
     ]
 
 
@@ -302,7 +303,7 @@ def copied_lines(data: Mapping[str, Any]) -> list[str]:
     )
     if data["is_training_data"] is False:
         remark += " The bundle says that it learned from other files than these."
-    return [*table(head, body), remark]
+    return [*table(head, body), fill(remark, REMARK_CHARS)]
 
 
 def _copied_cells(found: Mapping[str, Any]) -> tuple[str, str]:

@@ -9,6 +9,7 @@ reported: theirs to compare with theirs, ours because nothing in it is generous.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,9 @@ REMARKS = (
     " commit window of half a beat makes every plan two 16ths old before it is heard.",
 )
 """What is comparable and what is not."""
+
+REMARK_CHARS = 110
+"""Width of prose below a table."""
 
 _CONSONANT = np.isin(np.arange(12), tuple(CONSONANT_INTERVALS))
 
@@ -207,7 +211,8 @@ def table_lines(data: Mapping[str, Any], songs: int) -> list[str]:
         f"{_heading(name)} {_plain(goal['value'])} (goal {goal['goal']:g}, {said[goal['ok']]})"
         for name, goal in data["goals"].items()
     ]
-    return [*lines, "", "Goals, live: " + "; ".join(goals) + ".", "", *data["remarks"]]
+    said_goals = fill("Goals, live: " + "; ".join(goals) + ".", REMARK_CHARS)
+    return [*lines, "", said_goals, "", *(fill(remark, REMARK_CHARS) for remark in data["remarks"])]
 
 
 def _heading(name: str) -> str:

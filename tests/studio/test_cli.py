@@ -42,6 +42,7 @@ CONTRACT = {
     "play": "--in --out --virtual --player --mode --model --tempo --clock --lookahead --commit --seconds",
     "perform": "--mode --model --seed --tempo --plan-latency-ms --out --part",
     "train music": "--name --parent --minutes --steps --resume",
+    "eval music": "--songs --bars --split --jobs --plan-latency-ms --table --listen",
     "eval chorales": "--split --model",
     "render": "--out",
     "gallery": "--from --count --seed --psi --mix --bend --out --resume --jobs --loop",
