@@ -106,11 +106,13 @@ def plan_latency_ms(model: str | None, device: str = "auto") -> float:
 
 
 def _key(folder: Path, device: str) -> str:
-    """Changes with the weights, torch, the device and the machine."""
+    """Changes with the weights, torch, the device, the machine and how plans are made."""
     import torch  # noqa: PLC0415
 
     manifest = (folder / "bundle.json").read_bytes() if (folder / "bundle.json").is_file() else bytes(folder)
-    facts = (torch.__version__, device, platform.node(), platform.machine(), str(os.cpu_count()))
+    # What a plan costs depends on how many beginnings it is chosen among.
+    often = str(ConductorConfig.alternatives)
+    facts = (torch.__version__, device, platform.node(), platform.machine(), str(os.cpu_count()), often)
     return hashlib.sha256(manifest + "\n".join(facts).encode()).hexdigest()[:24]
 
 

@@ -36,6 +36,7 @@ class LiveRun:
         hears_human: False cuts the partner's hearing.
         has_model: False leaves the partner to the rules.
         seed: Of the partner.
+        alternatives: Beginnings among which each plan is chosen.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class LiveRun:
     hears_human: bool = True
     has_model: bool = True
     seed: int = 0
+    alternatives: int = ConductorConfig.alternatives
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ def play_run(run: LiveRun, planner: PlannerLike | None, latency_s: float) -> Per
     """Play one run with a model, each plan charged ``latency_s`` of musical time, or by rules."""
     steering = Steering(instruments=run.instruments, hears_human=run.hears_human)
     config = ConductorConfig(
-        bpm=run.bpm, grid=run.grid, steering=steering, seed=run.seed, starts_on_key=False
-    )
+        bpm=run.bpm, grid=run.grid, steering=steering, seed=run.seed, starts_on_key=False,
+        alternatives=run.alternatives,
+    )  # fmt: skip
     conductor = Conductor(config, keeps_history=True)
     clock = Transport().with_tempo(0.0, config.bpm).start(0.0, 0.0)
     inputs, end_s = key_inputs(run.melody, clock.seconds_at), clock.seconds_at(run.until_tick)

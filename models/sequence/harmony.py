@@ -128,7 +128,7 @@ def harmony(
         return Harmony(*[float("nan")] * 4)
     first = from_tick // window_ticks * window_ticks
     roll = sounding(accompaniment, first, -(-end // window_ticks) * window_ticks)
-    chords = window_classes(roll, window_ticks)
+    chords = _window_classes(roll, window_ticks)
     any_sound: BoolRoll = np.asarray(roll.any(axis=1))
     consonant = silent = in_chord = 0
     for onset, duration, pitch in _spans(tune):
@@ -187,7 +187,7 @@ def bars_to_recover(curve: NDArray[np.float64], change_bar: int, *, tolerance: f
     return None
 
 
-def window_classes(roll: BoolRoll, window_ticks: int) -> BoolRoll:
+def _window_classes(roll: BoolRoll, window_ticks: int) -> BoolRoll:
     """Pitch classes that sound in each window; shape ``[windows, 12]``."""
     classes = np.zeros((len(roll), 12), dtype=bool)
     for low in range(0, 128, 12):

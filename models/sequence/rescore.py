@@ -4,7 +4,9 @@ What the player will play is not known, but every beginning that is drawn imagin
 against all melodies imagined for this request and the one before, not against its own alone, which it was
 drawn to fit: the choice of the greatest expected fit under the model (minimum Bayes risk, Kumar and Byrne
 2004). Measures of fit are StreamMUSE's consonance rate and the chord membership of ReaLchords, as in
-:func:`models.sequence.harmony.harmony`. The model's likelihood and copied passages count beside them.
+:func:`models.sequence.harmony.harmony`, but only notes below the melody support it: doubling it would fit
+best of all, and a partner that is chosen for that climbs into its register. The model's likelihood, the density
+and copied passages count beside them.
 
 Only beginnings are drawn several times, because the next key press renews the plan: half of all plans are
 replaced within 7 ticks.
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from midi.events import DRUMS, GRID_PER_BEAT, Field, Role, Rows, close_human_notes, decode
 from midi.note import NoteArray
 from models.sequence.draft import Draft
-from models.sequence.harmony import CONSONANT, notes_of_events, sounding, window_classes
+from models.sequence.harmony import CONSONANT, BoolRoll, notes_of_events, sounding
 from models.sequence.memorization import PassageFilter
 from models.sequence.plan import PlanRequest
 
@@ -54,6 +56,11 @@ BURST_S = 0.25
 _TAIL_ROWS = 64
 
 _Table = NDArray[np.float32]
+
+_PITCH = np.arange(128)
+_BELOW = _PITCH[:, None] < _PITCH
+_CONSONANT_BELOW: _Table = (CONSONANT & _BELOW).astype(np.float32)
+_OCTAVES_BELOW: _Table = ((_PITCH[:, None] % 12 == _PITCH % 12) & _BELOW).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -179,14 +186,15 @@ class Judge:
 
 
 def _fit(partner: NoteArray, from_tick: int, until_tick: int) -> tuple[_Table, _Table]:
-    """For every tick and pitch whether it would be consonant, and whether it would be in the chord.
+    """For every tick and pitch whether the partner supports it: by consonance, and by its chord.
 
-    Both ``[ticks * 128]``, 0 or 1; chords are what sounds within a beat.
+    Both ``[ticks * 128]``, 0 or 1; a chord is what sounds within a beat.
     """
     first = from_tick // GRID_PER_BEAT * GRID_PER_BEAT
     roll = sounding(partner, first, -(-until_tick // GRID_PER_BEAT) * GRID_PER_BEAT)
     span = slice(from_tick - first, until_tick - first)
-    consonant = roll[span].astype(np.float32) @ CONSONANT.astype(np.float32) > 0
-    chords = window_classes(roll, GRID_PER_BEAT)[np.arange(span.start, span.stop) // GRID_PER_BEAT]
-    in_chord = chords[:, np.arange(128) % 12]
+    beats: BoolRoll = np.asarray(roll.reshape(-1, GRID_PER_BEAT, 128).any(axis=1))
+    chords = beats[np.arange(span.start, span.stop) // GRID_PER_BEAT]
+    consonant = roll[span].astype(np.float32) @ _CONSONANT_BELOW > 0
+    in_chord = chords.astype(np.float32) @ _OCTAVES_BELOW > 0
     return consonant.astype(np.float32).ravel(), in_chord.astype(np.float32).ravel()

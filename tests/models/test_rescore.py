@@ -207,6 +207,14 @@ class TestJudge:
         assert judge(clash, third, silent).best() == 1
         assert judge(silent, clash).best() == 0
 
+    def test_doubling_the_melody_is_no_support(self):
+        doubled = draft((0, Role.HUMAN, 72), (0, Role.PARTNER, 72))
+        above = draft((0, Role.HUMAN, 72), (0, Role.PARTNER, 76))
+        below = draft((0, Role.HUMAN, 72), (0, Role.PARTNER, 60))
+        scores = judge(doubled, above, below).scores()
+        assert scores[0] == scores[1]
+        assert scores[2] == pytest.approx(scores[0] + rescore.CONSONANCE + rescore.CHORD)
+
     def test_melodies_of_the_others_count_as_much_as_the_own(self):
         """The first fits what it imagined itself, but the others imagine something else."""
         own = draft((0, Role.HUMAN, 61), (0, Role.PARTNER, 49))
