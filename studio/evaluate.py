@@ -218,9 +218,7 @@ def measure_listening(
     }
 
 
-def held_out_songs(
-    options: EvalMusicOptions, corpus: Corpus, source: Path | None
-) -> list[listening.Excerpt]:  # fmt: skip
+def held_out_songs(options: EvalMusicOptions, corpus: Corpus, source: Path | None) -> list[listening.Excerpt]:
     """The excerpts that the partner plays with.
 
     Raises:

@@ -91,12 +91,12 @@ class Version:
 
 
 def claim(out: Path) -> None:
-    """Make the folder, or take one that holds an earlier page.
+    """Make the folder, or take one that holds an earlier page or what an interrupted one left.
 
     Raises:
         UserError: It can't be made, or holds other things.
     """
-    if out.is_dir() and any(out.iterdir()) and not _is_ours(out / PAGE):
+    if out.is_dir() and not (_is_ours(out / PAGE) or _is_left(out)):
         raise UserError(f"{out} holds other files.", "Name a new folder for the page.")
     made_folder(out / SOUNDS)
 
@@ -105,6 +105,16 @@ def _is_ours(page: Path) -> bool:
     with suppress(OSError, UnicodeDecodeError):
         return MARK in page.read_text(encoding="utf-8")[:2000]
     return False
+
+
+def _is_left(out: Path) -> bool:
+    """Whether nothing is there but sounds of a page that was never finished."""
+    sounds = (out / SOUNDS).glob("*") if (out / SOUNDS).is_dir() else ()
+    return {path.name for path in out.iterdir()} <= {SOUNDS} and all(map(_is_sound, sounds))
+
+
+def _is_sound(path: Path) -> bool:
+    return re.fullmatch(rf"\.?\d+-({'|'.join(VERSIONS)})\.(ogg|flac)(\.part)?", path.name) is not None
 
 
 def write_listening(
@@ -167,11 +177,12 @@ def write_sound(song: Excerpt, accompaniment: NoteArray, path: Path) -> None:
                 file.write(samples_16(block))
         part.replace(path)
     except (OSError, soundfile.SoundFileError) as error:
-        part.unlink(missing_ok=True)
         why = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise UserError(
             f"{path} can't be written: {why}.", "Free some space, or choose another folder."
         ) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def song_sounds(song: Excerpt, accompaniment: NoteArray) -> list[Sound]:

@@ -38,9 +38,7 @@ SCALE_SONGS = 200
 class Accompanist(Protocol):
     """What the offline row needs; ``models.sequence.player.Player`` is one."""
 
-    def accompany(
-        self, score: Score, *, steering: Steering | None = None, seed: int = 0
-    ) -> Score:  # fmt: skip
+    def accompany(self, score: Score, *, steering: Steering | None = None, seed: int = 0) -> Score:
         """The score's parts, then the partner's."""
         ...
 

@@ -143,6 +143,17 @@ def test_other_folders_are_left_alone(tmp_path, written):
     assert written[0].is_file()
 
 
+def test_an_interrupted_page_can_be_made_again(tmp_path):
+    out = tmp_path / "listen"
+    listenpage.claim(out)
+    (out / "audio" / "01-live.ogg").write_bytes(b"")
+    (out / "audio" / ".01-truth.ogg.part").write_bytes(b"")
+    listenpage.claim(out)
+    (out / "audio" / "song.ogg").write_bytes(b"mine")
+    with pytest.raises(UserError, match="other files"):
+        listenpage.claim(out)
+
+
 def test_a_sound_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def broken(_performance):
         yield np.zeros((16, 2), np.float32)
