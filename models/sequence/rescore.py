@@ -5,8 +5,8 @@ against all melodies imagined for this request and the one before, not against i
 drawn to fit: the choice of the greatest expected fit under the model (minimum Bayes risk, Kumar and Byrne
 2004). Measures of fit are StreamMUSE's consonance rate and the chord membership of ReaLchords, as in
 :func:`models.sequence.harmony.harmony`, but only notes below the melody support it: doubling it would fit
-best of all, and a partner that is chosen for that climbs into its register. The model's likelihood, the density
-and copied passages count beside them.
+best of all, and a partner that is chosen for that climbs into its register. The model's likelihood, the
+density and copied passages count beside them.
 
 Only beginnings are drawn several times, because the next key press renews the plan: half of all plans are
 replaced within 7 ticks.

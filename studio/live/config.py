@@ -26,7 +26,7 @@ class ConductorConfig:
         steering: How it is asked to play.
         feel: How its notes are given out.
         seed: Requests derive theirs from it.
-        alternatives: Most beginnings of a plan that the model may choose from.
+        alternatives: Most beginnings of a plan that the model may choose from; where time is short, fewer.
         starts_on_key: The first key press is beat 0; otherwise time runs from the first step.
         fallback: What is heard where no plan came in time: ``rules`` or ``silence``.
         player_instrument: Instrument class of the player.
@@ -42,7 +42,7 @@ class ConductorConfig:
     steering: Steering = field(default_factory=Steering)
     feel: Feel = field(default_factory=Feel)
     seed: int = 0
-    alternatives: int = 1
+    alternatives: int = 4
     starts_on_key: bool = True
     fallback: Literal["rules", "silence"] = "rules"
     player_instrument: int = 0
