@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from midi.events import BarGrid
+from midi.note import Note, NoteArray
 from models.sequence.plan import Plan, PlanRequest
 from studio.live.conductor import Conductor, ConductorConfig
 from studio.live.messages import Actions, Input, KeyDown, KeyUp, PlanArrived
 from studio.live.planner import InlinePlanner, PlannerSpec
+from studio.rehearsal import LiveRun, play_run
 from tests.studio.live.fakes import BeatPlanner, SearchingPlanner, plan_of
 from tests.studio.live.test_conductor import stage
 from tests.studio.live.test_worker import Inbox, request, running
@@ -73,6 +76,22 @@ def test_by_default_a_request_asks_for_as_many_as_the_performance():
     made = stage(starts_on_key=False)
     made.run(1.0, 0.01)
     assert {r.alternatives for r in made.requests} == {ConductorConfig().alternatives}
+
+
+@pytest.mark.parametrize("alternatives", [1, 3])
+def test_a_rehearsal_chooses_among_as_many_as_it_is_told(alternatives):
+    asked: list[PlanRequest] = []
+
+    class Listing(BeatPlanner):
+        def plan(self, request: PlanRequest) -> Plan:
+            asked.append(request)
+            return super().plan(request)
+
+    melody = NoteArray.from_notes(Note(tick, 20, 60) for tick in range(0, 192, 24))
+    run = LiveRun("any", melody, BarGrid(), 120.0, 192, alternatives=alternatives)
+    play_run(run, Listing(), 0.05)
+    assert {r.alternatives for r in asked[1:]} == {alternatives}
+    assert asked[0].alternatives == 1, "the one that warms up"
 
 
 def test_a_manual_clock_never_runs_short():
