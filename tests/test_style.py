@@ -18,7 +18,7 @@ MAX_FILE_LINES = 450
 MAX_FUNCTION_LINES = 80
 MAX_MEDIAN_FUNCTION_LINES = 10
 MIN_DOCUMENTED = 0.95
-MAX_CODE_LINES = 32_000
+MAX_CODE_LINES = 36_000
 """Lines with code on them; every run prints where we are. ARCHITECTURE, decision 17."""
 
 LOADERS = {"models/image/features.py: torch.load("}
