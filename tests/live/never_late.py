@@ -5,7 +5,9 @@ plays in a person's place; SDL's dummy driver takes the sound at the pace of a d
 
 * ISR, notes scheduled in the past, hanging notes, late drops: the program's own report;
 * *lead*: how long before its time each partner note was handed to the synth;
-* *key*: from a key's stamp to the block of sound that holds it, and how many blocks were begun in between.
+* *key*: from a key's stamp to the block of sound that holds it, and how many blocks were begun in between;
+* *blocks*: how long the synth took for one, how far apart they were asked for, and what of the gaps above one
+  and a half blocks (the underruns of the program) the synth itself had caused.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import assets
 from midi.clock import TempoMap
@@ -33,6 +36,7 @@ from midi.ports import FakeSystem
 from midi.systemclock import SystemClock
 from studio import play as program
 from studio.live import outputs, sound
+from studio.live.audio import LATE_BLOCKS
 from studio.live.messages import Sound, Voice
 from studio.live.planner import ModelState, Planner
 from studio.live.session import load_take
@@ -72,6 +76,8 @@ class Probe:
     key_s: list[float] = field(default_factory=list)
     blocks_between: list[int] = field(default_factory=list)
     off_frame: int = 0
+    begun_s: list[float] = field(default_factory=list)
+    made_s: list[float] = field(default_factory=list)
 
     def output(self) -> type[outputs.SynthOutput]:
         probe = self
@@ -102,7 +108,10 @@ class Probe:
             def render(self, n_frames: int) -> Audio:
                 self.begun_s, self.block_frame = probe.clock.now_s(), self.frame
                 self.n_begun += 1
-                return super().render(n_frames)
+                block = super().render(n_frames)
+                probe.begun_s.append(self.begun_s)
+                probe.made_s.append(probe.clock.now_s() - self.begun_s)
+                return block
 
             def _play(self, event: SynthEvent, frame: int) -> None:
                 if event.kind == "on" and event.channel == 0:
@@ -188,8 +197,23 @@ def _figures(probe: Probe, killer: Killer, report: dict[str, object]) -> dict[st
         "keys_in_block": len(probe.key_s),
         "key_blocks": max(probe.blocks_between, default=0),
         "keys_off_block_start": probe.off_frame,
+        **_blocks(np.array(probe.begun_s), np.array(probe.made_s)),
         "partner_lead_ms": _spread(probe.leads_s),
         "partner_after_time": sum(lead_s < 0 for lead_s in probe.leads_s),
+    }
+
+
+def _blocks(begun_s: NDArray[np.float64], made_s: NDArray[np.float64]) -> dict[str, object]:
+    """Gaps between blocks beside the time that the block before took; blocks are 256 frames at 48 kHz."""
+    gaps_s = np.diff(begun_s)
+    block_s = 256 / 48_000
+    is_late = gaps_s > LATE_BLOCKS * block_s
+    return {
+        "block_made_ms": _spread(made_s.tolist()),
+        "block_gap_ms": _spread(gaps_s.tolist()),
+        "late_blocks": int(is_late.sum()),
+        "late_blocks_slow_synth": int((is_late & (made_s[:-1] > block_s / 2)).sum()),
+        "gaps_of_3_blocks": int((gaps_s > 3 * block_s).sum()),
     }
 
 
