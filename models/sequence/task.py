@@ -213,7 +213,7 @@ def held_out_windows(
     by_song: dict[str, list[Rows]] = {}
     draw = Draw(lag_ticks=lag_ticks, instruments=instruments, keep=keep)
     for place in places(corpus, split):
-        rng = np.random.default_rng([int(place.song.digest[:8], 16), place.from_tick])
+        rng = np.random.default_rng([int(place.song.digest[:8], 16), place.from_tick % (1 << 32)])
         by_song.setdefault(place.song.digest, []).append(window(corpus, place, n_rows, draw, rng))
     rounds = max((len(found) for found in by_song.values()), default=0)
     return [found[i] for i in range(rounds) for found in by_song.values() if i < len(found)]
