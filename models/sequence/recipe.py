@@ -271,5 +271,8 @@ def has_gpu(device: str) -> bool:
 
 def _settings(run: MusicRun) -> dict[str, Any]:
     """What must not change when a run is resumed."""
-    settings = {"source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed}
-    return settings if run.arrange is None else settings | {"arranged": True}
+    # Runs begun before there were arrangements have no such entry, which reads as None.
+    is_arranged = True if run.arrange is not None else None
+    return {
+        "source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed, "arranged": is_arranged,
+    }  # fmt: skip
