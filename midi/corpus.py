@@ -26,12 +26,16 @@ from midi.intake import BEAT_SIDECAR, GRID_NOTE, CorpusPart, GridNotes, Intake, 
 from midi.theory import estimate_keys
 
 __all__ = [
-    "BEAT_SIDECAR", "GRID_NOTE", "MIDI_SUFFIXES", "PART_INSTRUMENTS", "SPLITS", "Corpus", "CorpusPart",
+    "BEAT_SIDECAR", "GRID_NOTE", "MIDI_SUFFIXES", "PART_INSTRUMENTS", "SPLITS", "Arrange", "Corpus",
+    "CorpusPart",
     "GridNotes", "HealthReport", "Song", "build_corpus", "guess_lead", "song_events", "split_of",
 ]  # fmt: skip
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar")
 LEAD_NAMES = ("melody", "vocal", "voice", "lead", "solo", "soprano")
+Arrange = Callable[[Path, Intake, str], Intake]
+"""From a file, its notes on the grid and their digest, an arrangement on the same bars."""
+
 SPLITS = ("train", "valid", "test")
 PART_INSTRUMENTS = {"BRIDGE": INSTRUMENT_NAMES.index("strings")}
 """Instrument class by part name. POP909 gives every part the piano; as strings its second melody can
@@ -194,6 +198,7 @@ def build_corpus(
     out: Path,
     *,
     instruments: Mapping[str, int] = PART_INSTRUMENTS,
+    arrange: Arrange | None = None,
     on_file: Callable[[int, int], None] | None = None,
 ) -> Corpus:
     """Read every MIDI file below a folder into a corpus folder.
@@ -205,6 +210,8 @@ def build_corpus(
         source: Folder searched recursively.
         out: Folder of the corpus.
         instruments: Instrument class by part name, for collections that give every part one program.
+        arrange: Makes other parts of each file's music. Digests and splits of songs stay those of the file,
+            so that a song held out is held out in every arrangement.
         on_file: Told (done, total) after each file.
 
     Raises:
@@ -219,10 +226,12 @@ def build_corpus(
     for done, name in enumerate(names, 1):
         try:
             taken = read_on_grid(source / name)
+            digest = hashlib.sha256(taken.notes.tobytes()).hexdigest()
+            if arrange and digest not in seen:
+                taken = arrange(source / name, taken, digest)
         except UserError as error:
             report.refused[name] = error.message
         else:
-            digest = hashlib.sha256(taken.notes.tobytes()).hexdigest()
             if digest in seen:
                 report.duplicates[name] = seen[digest]
             else:
@@ -240,6 +249,8 @@ def build_corpus(
     pitches = _pitches(songs, notes)
     songs = _with_held_out(_with_keys(songs, pitches))
     _summarize(report, songs, pitches)
+    if arrange:
+        report.digest = hashlib.sha256(notes.tobytes()).hexdigest()[:16]
     _write(out, songs, notes, report)
     return Corpus(out)
 

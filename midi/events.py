@@ -30,6 +30,7 @@ from midi.instruments import (
     N_INSTRUMENTS,
     drum_pitch,
     instrument_class,
+    parts_mask,
 )
 from midi.note import DRUM_CHANNEL, NoteArray, Part, Score
 
@@ -40,7 +41,7 @@ __all__ = [
     "VELOCITY_STEP", "BarGrid", "Events", "Field", "Interplay", "Role", "Rows",
     "bar_events", "close_human_notes", "decode", "drum_pitch", "duration_bin", "encode", "events_score",
     "instrument_class", "note_events", "release_events", "score_events", "sort_events", "start_row",
-    "velocity_of_bin", "vocabulary_hash",
+    "untold", "velocity_of_bin", "vocabulary_hash",
 ]  # fmt: skip
 
 LONG_NOTE_TICKS = GRID_PER_BEAT
@@ -220,7 +221,7 @@ def start_row(
     grid: BarGrid,
     tick: int,
     interplay: Interplay = Interplay.ACCOMPANY,
-    instrument: int = NO_INSTRUMENT,
+    instruments: Iterable[int] = (),
 ) -> Rows:
     """The row that opens a context at ``tick``; shape ``[1, fields]``.
 
@@ -228,12 +229,26 @@ def start_row(
         grid: Bar lines.
         tick: Stream tick of the row.
         interplay: How human and partner relate.
-        instrument: The partner's only instrument class, or ``NO_INSTRUMENT`` when it has several parts.
+        instruments: Instrument classes of the partner's parts. The instrument column tells a sole one, the
+            pitch column the families of all (see :func:`midi.instruments.parts_mask`). None tells nothing.
     """
+    parts = sorted({int(instrument) for instrument in instruments})
+    sole = parts[0] if len(parts) == 1 else NO_INSTRUMENT
+    mask = parts_mask(parts) if parts else NO_PITCH
     start, _ = grid.start_and_length(tick)
     at = min(tick - int(start), MAX_BAR_TICKS)
-    fields = [0, Role.START, instrument, NO_PITCH, interplay, NO_VELOCITY, at, at]
+    fields = [0, Role.START, sole, mask, interplay, NO_VELOCITY, at, at]
     return np.array([fields], dtype=np.int16)
+
+
+def untold(rows: Rows) -> Rows:
+    """Rows for a model that knows no parts: their START rows tell none. A copy where one did."""
+    tells = (rows[..., Field.ROLE] == Role.START) & (rows[..., Field.PITCH] != NO_PITCH)
+    if not tells.any():
+        return rows
+    plain = rows.copy()
+    plain[tells, Field.PITCH] = NO_PITCH
+    return plain
 
 
 def encode(events: Events, grid: BarGrid, from_tick: int) -> Rows:

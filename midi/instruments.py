@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 N_INSTRUMENTS = 16
 DRUMS = N_INSTRUMENTS - 1
 DRUM_LOW, DRUM_HIGH = 35, 81
@@ -17,6 +19,20 @@ of effects as one, and drums last."""
 CLASS_PROGRAMS = (0, 11, 16, 25, 33, 48, 52, 61, 66, 73, 80, 89, 98, 104, 114, 0)
 """General MIDI program that plays each class, and belongs to it."""
 
+FAMILIES: tuple[tuple[str, ...], ...] = (
+    ("piano", "mallets", "organ"),
+    ("guitar",),
+    ("bass",),
+    ("strings", "choir"),
+    ("pad", "effects"),
+    ("brass", "reed", "pipe", "lead", "ethnic", "percussive"),
+    ("drums",),
+)
+"""Instrument classes that do the same work in a band, one bit of :func:`parts_mask` each, lowest first.
+Seven fit the pitch column; what a model has hardly met (an organ) counts as the part that it replaces."""
+
+_FAMILY_BITS = {INSTRUMENT_NAMES.index(name): 1 << i for i, names in enumerate(FAMILIES) for name in names}
+
 _STRING_ENSEMBLES = range(48, 52)
 
 # Keys that electronic kits send beside General MIDI (Roland TD series), as their nearest GM keys.
@@ -31,6 +47,14 @@ def instrument_class(program: int, *, is_drum: bool = False) -> int:
         return INSTRUMENT_NAMES.index("strings")
     family = program // 8
     return 12 if family == 15 else family
+
+
+def parts_mask(instruments: Iterable[int]) -> int:
+    """Which families some instrument classes belong to, 0–127: a bit for each of :data:`FAMILIES`."""
+    mask = 0
+    for instrument in instruments:
+        mask |= _FAMILY_BITS[int(instrument)]
+    return mask
 
 
 def drum_pitch(pitch: int) -> int | None:

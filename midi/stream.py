@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from midi.bars import BarGrid
 from midi.events import (
     EVENT_DTYPE,
-    NO_INSTRUMENT,
     Events,
     Interplay,
     Rows,
@@ -29,7 +30,7 @@ class EventStream:
         grid: Bar lines.
         from_tick: Stream tick at which the context opens, a bar line as a rule.
         interplay: Told by the START row.
-        instrument: Told by the START row, see :func:`start_row`.
+        instruments: The partner's parts, told by the START row, see :func:`start_row`.
     """
 
     def __init__(
@@ -37,21 +38,21 @@ class EventStream:
         grid: BarGrid,
         from_tick: int = 0,
         interplay: Interplay = Interplay.ACCOMPANY,
-        instrument: int = NO_INSTRUMENT,
+        instruments: Iterable[int] = (),
     ) -> None:
         self.grid = grid
         self.from_tick = from_tick
         self.frontier_ticks = from_tick
         self._events = np.zeros(0, dtype=EVENT_DTYPE)
-        self._rows: Rows = start_row(grid, from_tick, interplay, instrument)
+        self._rows: Rows = start_row(grid, from_tick, interplay, instruments)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def reopen(self, interplay: Interplay, instrument: int) -> None:
+    def reopen(self, interplay: Interplay, instruments: Iterable[int]) -> None:
         """Tell something else in the START row; the rest stays as it is."""
         self._rows = np.concatenate(
-            [start_row(self.grid, self.from_tick, interplay, instrument), self._rows[1:]]
+            [start_row(self.grid, self.from_tick, interplay, instruments), self._rows[1:]]
         )
 
     def advance(self, tick: int) -> None:

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from midi.corpus import BEAT_SIDECAR, Corpus, Song, song_events
-from midi.errors import UserError
-from midi.events import GRID_PER_BEAT, BarGrid, Role
+from midi.corpus import Corpus, Song, song_events
+from midi.events import BarGrid, Role
 from midi.note import NoteArray
-from midi.theory import Key, estimate_key, parse_chord
+from midi.theory import Key, estimate_key
 from models.sequence.harmony import (
     ChordSpan,
     bars_to_recover,
@@ -28,6 +27,7 @@ from models.sequence.harmony import (
     consonance_by_bar,
     harmony,
     notes_of_events,
+    read_chords,
 )
 from models.sequence.metrics import (
     Interval,
@@ -39,9 +39,6 @@ from models.sequence.metrics import (
     jensen_shannon,
     texture,
 )
-
-CHORD_SIDECAR = "chord_midi.txt"
-"""Chord annotation as in POP909: start and end in seconds, and a chord label."""
 
 TRITONE = 6
 N_OTHERS = 4
@@ -170,37 +167,6 @@ def _steady_place(
         if has_melody and (span == span[0]).all():
             return int(lines[index]), int(span[0])
     return None
-
-
-def read_chords(path: Path, from_tick: int, until_tick: int) -> tuple[ChordSpan, ...]:
-    """Annotated chords of a song in grid ticks from ``from_tick``, or none where there are no annotations.
-
-    Seconds become ticks by the beat annotation, as for the song's notes. A label that cannot be read
-    counts as no chord.
-    """
-    chord_file, beat_file = path.with_name(CHORD_SIDECAR), path.with_name(BEAT_SIDECAR)
-    if not (chord_file.is_file() and beat_file.is_file()):
-        return ()
-    try:
-        beats_s = np.loadtxt(beat_file, ndmin=2)[:, 0]
-        lines = [line.split() for line in chord_file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        times = np.array([[float(line[0]), float(line[1])] for line in lines]).reshape(-1, 2)
-    except (ValueError, IndexError, OSError):
-        return ()
-    ticks = np.round(np.interp(times, beats_s, np.arange(len(beats_s))) * GRID_PER_BEAT).astype(np.int64)
-    spans = []
-    for (start, end), line in zip(ticks.tolist(), lines, strict=True):
-        low, high = max(start, from_tick), min(end, until_tick)
-        if low < high:
-            spans.append(ChordSpan(low - from_tick, high - from_tick, _classes(line[-1])))
-    return tuple(spans)
-
-
-def _classes(label: str) -> frozenset[int]:
-    try:
-        return parse_chord(label).pitch_classes
-    except UserError:
-        return frozenset()
 
 
 def transposed(notes: NoteArray, semitones: int, *, from_tick: int = 0) -> NoteArray:

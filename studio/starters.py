@@ -21,6 +21,7 @@ from midi.errors import UserError
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.sequence import recipe
+from models.sequence.band import Arranger
 from studio import chorales, picturestarters
 from studio.evaluate import EvalMusicOptions, eval_music
 from studio.terminal import Common, progress, show_fault
@@ -31,6 +32,12 @@ POP909 = {
     "licence": "MIT for the data set; the songs arranged are commercial works",
     "source": "Wang, Chen et al., ISMIR 2020",
 }
+GROOVE = {
+    "name": "Groove MIDI Dataset (human drummers; the drums of the arrangements)",
+    "licence": "CC BY 4.0",
+    "source": "Gillick, Roberts, Engel, Eck, Bamman, ICML 2019",
+}
+BAND_PARENT = "partner"
 LISTENING_SONGS, LISTENING_BARS = 32, 16
 
 app = App(name="starters", help="Train the starter bundles.", result_action="return_value")
@@ -50,6 +57,7 @@ class Budget:
 
 BUDGETS = {
     "partner": Budget(cpu=115, gpu=6),
+    "band": Budget(cpu=150, gpu=8),
     "chorales": Budget(cpu=32, gpu=3),
     "monsters": Budget(cpu=180, gpu=12),
     "sunflowers": Budget(cpu=240, gpu=12),
@@ -57,7 +65,7 @@ BUDGETS = {
 }
 """Minutes of each starter, in the order of training."""
 
-StarterName = Literal["partner", "chorales", "monsters", "sunflowers", "flowers"]
+StarterName = Literal["partner", "band", "chorales", "monsters", "sunflowers", "flowers"]
 
 
 @app.default
@@ -112,16 +120,16 @@ def _build(
 ) -> Bundle:
     """The candidate for a starter."""
     if name not in picturestarters.STARTERS:
-        return (_partner if name == "partner" else _chorales)(data, run_dir, minutes, device, advance)
+        builders = {"partner": _partner, "band": _band, "chorales": _chorales}
+        return builders[name](data, run_dir, minutes, device, advance)
     run = picturestarters.starter_run(name, data, run_dir, minutes, device, pick)
     return picturestarters.train_starter(run, _fresh(run_dir / "bundle" / "1.0.0"), advance)
 
 
 def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: recipe.Advance) -> Bundle:
     """The accompanist: POP909's melodies are the player's, the rest is the partner's."""
-    source = data / "pop909"
     run = recipe.MusicRun(
-        source,
+        data / "pop909",
         run_dir,
         "partner",
         max_minutes=minutes,
@@ -130,15 +138,37 @@ def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: re
         data=(POP909,),
         licence="Apache-2.0",
     )
+    return _listened(run, advance)
+
+
+def _band(data: Path, run_dir: Path, minutes: float, device: str, advance: recipe.Advance) -> Bundle:
+    """The accompanist as a band: any choice of piano, strings, bass, pad and drums to the same songs."""
+    run = recipe.MusicRun(
+        data / "pop909",
+        run_dir,
+        "band",
+        parent=BAND_PARENT,
+        max_minutes=minutes,
+        resume=True,
+        device=device,
+        data=(POP909, GROOVE),
+        licence="Apache-2.0",
+        arrange=Arranger(data / "groove"),
+    )
+    return _listened(run, advance)
+
+
+def _listened(run: recipe.MusicRun, advance: recipe.Advance) -> Bundle:
+    """Train, and measure how the piano plays along to songs held out."""
     result = recipe.train_music(run, report_to(advance), advance)
     if result.fitted.interrupted:
         raise KeyboardInterrupt
-    folder = _fresh(run_dir / "bundle" / "1.0.0")
+    folder = _fresh(run.run_dir / "bundle" / "1.0.0")
     recipe.write_music_bundle(run, result, folder)
     listening = eval_music(
         EvalMusicOptions(
             model=str(folder),
-            folder=source,
+            folder=run.source,
             songs=LISTENING_SONGS,
             bars=LISTENING_BARS,
             jobs=os.cpu_count() or 1,

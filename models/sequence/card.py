@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from midi.instruments import INSTRUMENT_NAMES
+
 ROW_NAMES = {"live": "this model, live", "truth": "truth"}
 """What the card calls the rows of the copying report."""
 
@@ -41,6 +43,7 @@ def music_card(
         "## Data",
         "",
         *_data(fields, corpus),
+        *_parts(corpus),
         "",
         "## Held-out likelihood",
         "",
@@ -79,6 +82,13 @@ def _data(fields: Mapping[str, Any], corpus: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _parts(corpus: Mapping[str, Any]) -> list[str]:
+    """Which instruments there are to be learned, most frequent first."""
+    found = sorted(corpus["instruments"].items(), key=lambda item: (-item[1], int(item[0])))
+    parts = ", ".join(f"{INSTRUMENT_NAMES[int(instrument)]} {count}" for instrument, count in found)
+    return [f"- parts: {parts}"] if parts else []
+
+
 def _likelihood(nll: Mapping[str, Any]) -> list[str]:
     if not nll:
         return ["Not measured: no song was held out.", ""]
@@ -97,6 +107,14 @@ def _likelihood(nll: Mapping[str, Any]) -> list[str]:
     for name, figures in rows:
         cells = [figures["partner"], *(figures[f"partner_{column}"] for column in FIELD_COLUMNS)]
         lines.append(f"| {name} | " + " | ".join(f"{value:.3f}" for value in cells) + " |")
+    piano = nll.get("piano") or {}
+    if "parent" in piano:
+        own, parent = (piano[name]["partner"] for name in ("model", "parent"))
+        lines += [
+            "",
+            f"With the piano alone, on {piano['windows']} windows: {own:.3f} nats a note; the parent has "
+            f"{parent:.3f} there.",
+        ]
     return [*lines, ""]
 
 

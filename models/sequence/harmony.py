@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from midi.errors import UserError
 from midi.events import DRUMS, GRID_PER_BEAT, Events, Role
+from midi.intake import BEAT_SIDECAR
 from midi.note import DRUM_CHANNEL, Note, NoteArray
-from midi.theory import CONSONANT_INTERVALS
+from midi.theory import CONSONANT_INTERVALS, parse_chord
 from models.sequence.plan import PlannedNote
 
 CONSONANT = np.isin(np.abs(np.arange(128)[:, None] - np.arange(128)) % 12, tuple(CONSONANT_INTERVALS))
 """Whether two pitches are consonant, ``[128, 128]``."""
+
+CHORD_SIDECAR = "chord_midi.txt"
+"""Chord annotation as in POP909: start and end in seconds, and a chord label."""
 
 BoolRoll = NDArray[np.bool_]
 
@@ -199,3 +205,34 @@ def _window_classes(roll: BoolRoll, window_ticks: int) -> BoolRoll:
 def _spans(notes: NoteArray) -> Iterable[tuple[int, int, int]]:
     columns = (notes.onset_ticks, notes.duration_ticks, notes.pitch)
     return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def read_chords(path: Path, from_tick: int, until_tick: int) -> tuple[ChordSpan, ...]:
+    """Annotated chords of a song in grid ticks from ``from_tick``, or none where there are no annotations.
+
+    Seconds become ticks by the beat annotation, as for the song's notes. A label that cannot be read
+    counts as no chord.
+    """
+    chord_file, beat_file = path.with_name(CHORD_SIDECAR), path.with_name(BEAT_SIDECAR)
+    if not (chord_file.is_file() and beat_file.is_file()):
+        return ()
+    try:
+        beats_s = np.loadtxt(beat_file, ndmin=2)[:, 0]
+        lines = [line.split() for line in chord_file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        times = np.array([[float(line[0]), float(line[1])] for line in lines]).reshape(-1, 2)
+    except (ValueError, IndexError, OSError):
+        return ()
+    ticks = np.round(np.interp(times, beats_s, np.arange(len(beats_s))) * GRID_PER_BEAT).astype(np.int64)
+    spans = []
+    for (start, end), line in zip(ticks.tolist(), lines, strict=True):
+        low, high = max(start, from_tick), min(end, until_tick)
+        if low < high:
+            spans.append(ChordSpan(low - from_tick, high - from_tick, _classes(line[-1])))
+    return tuple(spans)
+
+
+def _classes(label: str) -> frozenset[int]:
+    try:
+        return parse_chord(label).pitch_classes
+    except UserError:
+        return frozenset()

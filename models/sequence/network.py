@@ -44,10 +44,18 @@ class TrunkConfig:
 
 @dataclass(frozen=True)
 class EventModelConfig:
-    """Size of an event-row model; ``head_width`` is the hidden width of the field heads."""
+    """Size of an event-row model, and what it is told.
+
+    Attributes:
+        trunk: Size of the trunk.
+        head_width: Hidden width of the field heads.
+        tells_parts: Whether START rows tell it the partner's parts (see :func:`midi.events.start_row`). A
+            model trained without must not see them.
+    """
 
     trunk: TrunkConfig = TrunkConfig()
     head_width: int = 192
+    tells_parts: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, object]) -> EventModelConfig:
@@ -56,8 +64,11 @@ class EventModelConfig:
         return cls(trunk=TrunkConfig(**values["trunk"]), **rest)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON; a model that is told no parts has them as it always had."""
+        values = asdict(self)
+        if not self.tells_parts:
+            del values["tells_parts"]
+        return values
 
 
 class KeyValueCache:

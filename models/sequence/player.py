@@ -30,6 +30,7 @@ from midi.events import (
     events_score,
     score_events,
     start_row,
+    untold,
     vocabulary_hash,
 )
 from midi.note import Score
@@ -184,8 +185,7 @@ class Player:
         events = score_events(score, chosen)
         human = events[np.isin(events["role"], (Role.HUMAN, Role.RELEASE))]
         last_bar, length = grid.start_and_length(int(human["ticks"].max(initial=0)))
-        sole = steering.instruments[0] if len(steering.instruments) == 1 else NO_INSTRUMENT
-        stream = EventStream(grid, instrument=sole)
+        stream = EventStream(grid, instruments=steering.instruments)
         number, frontier = 0, 0
         for arrival in [*np.unique(human["ticks"]).tolist(), int(last_bar + length)]:
             while frontier < arrival:
@@ -221,7 +221,8 @@ class Player:
 
     def _open(self, request: PlanRequest) -> _Start:
         """Read the context of a request."""
-        context, tick = self._shorten(request.context, request.context_tick)
+        told = request.context if self.model.config.tells_parts else untold(request.context)
+        context, tick = self._shorten(told, request.context_tick)
         is_guided = request.steering.follow > 0 and bool((context[:, Field.ROLE] == Role.HUMAN).any())
         self._reader.read(context)
         if is_guided:
@@ -329,7 +330,7 @@ class Player:
         draft.chord = draft.chord + 1 if delta == 0 and row[Field.ROLE] == draft.last[Field.ROLE] else 1
         draft.tick, draft.last = tick, row
         if row[Field.ROLE] == Role.PARTNER:
-            draft.crowd.add(tick)
+            draft.crowd.add(tick, int(row[Field.INSTRUMENT]))
         return row
 
     @staticmethod

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from midi.corpus import Corpus, build_corpus
+from midi.corpus import Arrange, Corpus, build_corpus
 from midi.events import DRUMS, vocabulary_hash
 from midi.note import DRUM_CHANNEL, NoteArray
 from models.bundle import Bundle, read_bundle, write_bundle
@@ -28,7 +28,7 @@ from models.sequence.task import (
     held_out_windows,
     nll_figures,
 )
-from models.sequence.windows import Draw, WindowConfig, places, window
+from models.sequence.windows import BAND, PIANO, Draw, RoleMix, WindowConfig, places, window
 from models.training.checkpoint import read_weights
 from models.training.contract import FitResult, LoopConfig, Progress
 from models.training.loop import fit
@@ -61,6 +61,8 @@ class MusicRun:
         seed: Of windows and fresh weights.
         data: What the bundle says of its data: dictionaries of name, licence and source.
         licence: Licence of the weights.
+        arrange: Makes other parts of the files' music, see :func:`midi.corpus.build_corpus`; the model is
+            then told which parts to play.
     """
 
     source: Path
@@ -74,6 +76,7 @@ class MusicRun:
     seed: int = 0
     data: tuple[dict[str, str], ...] = ()
     licence: str = "LicenseRef-unstated"
+    arrange: Arrange | None = None
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,11 @@ def train_music(run: MusicRun, report: Callable[[Progress], None], advance: Adva
     claim(run.run_dir, settings, resume=run.resume)
     parent = load_network(read_bundle(find(run.parent)))[0] if run.parent else None
     corpus = build_corpus(
-        run.source, run.run_dir / CORPUS, on_file=lambda i, n: advance("Reading files", i, n)
-    )
-    config = task_config(run, parent.config if parent else SMALL)
+        run.source, run.run_dir / CORPUS, arrange=run.arrange,
+        on_file=lambda i, n: advance("Reading files", i, n),
+    )  # fmt: skip
+    network = parent.config if parent else SMALL
+    config = task_config(run, replace(network, tells_parts=network.tells_parts or run.arrange is not None))
     task = SequenceTask(config, corpus, parent.state_dict() if parent else None)
     write_settings(run.run_dir, settings)
     fitted = fit(task, loop_config(run), resume=run.resume, report=report)
@@ -115,6 +120,8 @@ def train_music(run: MusicRun, report: Callable[[Progress], None], advance: Adva
         task.model.load_state_dict(read_weights(fitted.best_weights)["model"])
     model = task.model.cpu().eval()
     figures = {} if fitted.interrupted else measure(model, corpus, advance)
+    if figures and run.arrange is not None:
+        figures["piano"] = piano_figures(model, parent, corpus, advance)
     return MusicResult(fitted, corpus, figures, model, config.model)
 
 
@@ -133,7 +140,8 @@ def train_bundle(run: MusicRun, report: Callable[[Progress], None], advance: Adv
 
 def task_config(run: MusicRun, network: EventModelConfig) -> SequenceTaskConfig:
     """Windows as long as the network's context; larger batches where a GPU has room to fill."""
-    windows = WindowConfig(rows=network.trunk.context)
+    roles = BAND if network.tells_parts else RoleMix()
+    windows = WindowConfig(rows=network.trunk.context, roles=roles)
     return SequenceTaskConfig(network, windows, batch=32 if has_gpu(run.device) else 4, seed=run.seed)
 
 
@@ -156,6 +164,8 @@ def loop_config(run: MusicRun) -> LoopConfig:
     )
     if run.parent is None:
         return config
+    if run.arrange is not None:  # the parent has new parts to learn, and the whole budget for it
+        return replace(config, learning_rate=5e-4, eval_first=True)
     return replace(
         config, learning_rate=2e-4, warmup_steps=50, ema_half_life_steps=50, eval_every_steps=100,
         eval_first=True, patience_evals=8,
@@ -168,12 +178,13 @@ def measure(model: EventModel, corpus: Corpus, advance: Advance) -> dict[str, An
     A folder too small to have a ``test`` split is measured on ``valid``, which also chose the weights.
     """
     rows = model.config.trunk.context
-    split = "test" if corpus.split("test") else "valid"
-    windows = held_out_windows(corpus, split, rows)
+    split = _measured_split(corpus)
+    keep = BAND.keep if model.config.tells_parts else None
+    windows = held_out_windows(corpus, split, rows, keep=keep)
     train = places(corpus, "train")
     step = max(1, len(train) // BASELINE_WINDOWS)
-    draw = Draw(lag_ticks=EVALUATION_LAG_TICKS)
-    repeat = RepeatLastBar([window(corpus, place, rows, draw) for place in train[::step]])
+    draw, rng = Draw(lag_ticks=EVALUATION_LAG_TICKS, keep=keep), np.random.default_rng(0)
+    repeat = RepeatLastBar([window(corpus, place, rows, draw, rng) for place in train[::step]])
     own = nll_figures(model, windows, on_batch=lambda i, n: advance("Measuring", i, n))
     return {
         "split": split,
@@ -182,6 +193,28 @@ def measure(model: EventModel, corpus: Corpus, advance: Advance) -> dict[str, An
         "unigram": baseline_figures(repeat.unigram, windows),
         "repeat_last_bar": baseline_figures(repeat, windows),
     }
+
+
+def piano_figures(
+    model: EventModel, parent: EventModel | None, corpus: Corpus, advance: Advance
+) -> dict[str, Any]:
+    """Nats a note where the piano plays alone: of a model of many parts, and of the parent that knew one.
+
+    The windows are the same for both, so that the figures tell what the other parts have cost the piano.
+    """
+    rows = model.config.trunk.context
+    windows = held_out_windows(corpus, _measured_split(corpus), rows, instruments=(PIANO,))
+    found: dict[str, Any] = {"windows": len(windows)}
+    for name, network in (("model", model), ("parent", parent)):
+        if network is not None:
+            found[name] = nll_figures(
+                network.eval(), windows, on_batch=lambda i, n: advance("Measuring the piano", i, n)
+            )
+    return found
+
+
+def _measured_split(corpus: Corpus) -> str:
+    return "test" if corpus.split("test") else "valid"
 
 
 def write_music_bundle(
@@ -238,4 +271,8 @@ def has_gpu(device: str) -> bool:
 
 def _settings(run: MusicRun) -> dict[str, Any]:
     """What must not change when a run is resumed."""
-    return {"source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed}
+    # Runs begun before there were arrangements have no such entry, which reads as None.
+    is_arranged = True if run.arrange is not None else None
+    return {
+        "source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed, "arranged": is_arranged,
+    }  # fmt: skip

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from midi.corpus import Corpus
 from midi.errors import UserError
-from midi.events import OPEN_DURATION, PREDICTED, Field, Role, Rows
+from midi.events import OPEN_DURATION, PREDICTED, Field, Role, Rows, untold
 from models.sequence.network import EventModel, EventModelConfig
 from models.sequence.windows import Draw, WindowConfig, draw_window, places, window
 from models.training.contract import LoopConfig, adamw
@@ -91,6 +91,11 @@ def column_nll(
     return found
 
 
+def _told(model: EventModel, rows: Rows) -> Rows:
+    """Rows of windows as a model is told them: with the partner's parts, or without."""
+    return rows if model.config.tells_parts else untold(rows)
+
+
 class SequenceTask:
     """Contributes the event-row model to the training loop.
 
@@ -109,7 +114,8 @@ class SequenceTask:
         self.config = config
         self.corpus = corpus
         self._places = places(corpus, "train")
-        self._held_out = held_out_windows(corpus, "valid", config.windows.rows)[: config.evaluation_windows]
+        held_out = held_out_windows(corpus, "valid", config.windows.rows, keep=config.windows.roles.keep)
+        self._held_out = held_out[: config.evaluation_windows]
         if not self._places or not self._held_out:
             raise UserError(
                 f"{corpus.report.used} usable songs are not enough: some are learned from, others held out.",
@@ -136,7 +142,7 @@ class SequenceTask:
     def _batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         """``[2 b t fields]``: what is to be predicted of the windows, then what the network reads of them."""
         drawn = [draw_window(self.corpus, self._places[i], self.config.windows, rng) for i in indices]
-        return torch.from_numpy(np.stack(drawn, axis=1)).long()
+        return torch.from_numpy(_told(self.model, np.stack(drawn, axis=1))).long()
 
     def losses(self, phase: str, batch: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted nats a row, and the plain nats of every column for the log."""
@@ -183,18 +189,32 @@ class SequenceTask:
 
 
 def held_out_windows(
-    corpus: Corpus, split: str, n_rows: int, lag_ticks: int = EVALUATION_LAG_TICKS
+    corpus: Corpus,
+    split: str,
+    n_rows: int,
+    lag_ticks: int = EVALUATION_LAG_TICKS,
+    *,
+    instruments: tuple[int, ...] = (),
+    keep: tuple[float, float] | None = None,
 ) -> list[Rows]:
     """Windows of a split without augmentation, spread evenly over its songs, most telling first.
 
     Each song's windows start every eight bars; the list takes the first of every song, then the
     second of every song and so on, so that any prefix covers as many songs as it can.
+
+    Args:
+        corpus: Where the windows come from.
+        split: ``train``, ``valid`` or ``test``.
+        n_rows: Rows of a window.
+        lag_ticks: Delay of human rows.
+        instruments: Accompanying instrument classes, for figures of one part (see :class:`Draw`).
+        keep: Instead, chances of parts to play (see :class:`RoleMix`): the same choice for the same place.
     """
     by_song: dict[str, list[Rows]] = {}
+    draw = Draw(lag_ticks=lag_ticks, instruments=instruments, keep=keep)
     for place in places(corpus, split):
-        by_song.setdefault(place.song.digest, []).append(
-            window(corpus, place, n_rows, Draw(lag_ticks=lag_ticks))
-        )
+        rng = np.random.default_rng([int(place.song.digest[:8], 16), place.from_tick % (1 << 32)])
+        by_song.setdefault(place.song.digest, []).append(window(corpus, place, n_rows, draw, rng))
     rounds = max((len(found) for found in by_song.values()), default=0)
     return [found[i] for i in range(rounds) for found in by_song.values() if i < len(found)]
 
@@ -223,7 +243,7 @@ def nll_figures(
     sums: dict[str, float] = {}
     counts = {"partner": 0, "human": 0}
     for start in range(0, len(windows), batch):
-        rows = torch.from_numpy(np.stack(windows[start : start + batch])).long().to(device)
+        rows = torch.from_numpy(_told(model, np.stack(windows[start : start + batch]))).long().to(device)
         nll = column_nll(model, rows)
         role = rows[:, 1:, Field.ROLE]
         is_partner = role == Role.PARTNER

@@ -15,8 +15,8 @@ from midi.corpus import Corpus, Song, song_events
 from midi.events import (
     DRUMS,
     GRID_PER_BEAT,
+    INSTRUMENT_NAMES,
     MAX_BAR_TICKS,
-    NO_INSTRUMENT,
     OPEN_DURATION,
     Events,
     Field,
@@ -55,6 +55,8 @@ DOUBLINGS = (-12, -5, -4, -3, 3, 4, 5, 7, 8, 9, 12)
 AGAIN_TICKS = (GRID_PER_BEAT // 4, GRID_PER_BEAT // 2, GRID_PER_BEAT)
 """Distances in grid ticks at which it strikes its chords again."""
 
+PIANO = INSTRUMENT_NAMES.index("piano")
+
 HOP_BARS = 8
 """Distance between the places of a song at which windows may open."""
 
@@ -70,6 +72,11 @@ class RoleMix:
         silence: Share of the windows without dialogue in which the human rests for a stretch of bars.
         leave_out: Chance of each smaller accompanying part to be left out, so that the partner can
             also play without it.
+        keep: Given where a model is told its parts (see :func:`midi.events.start_row`): chance of the piano,
+            and of each other accompanying instrument, to play, whatever its size; at least one does. Then
+            ``leave_out`` counts for nothing.
+        both_hands: With ``keep``, share of the accompanied windows in which the human plays the piano too,
+            so that the partner also learns to join a whole piano as bass, drums or strings.
     """
 
     accompany: float = 0.75
@@ -77,6 +84,12 @@ class RoleMix:
     dialogue: float = 0.15
     silence: float = 0.1
     leave_out: float = 0.5
+    keep: tuple[float, float] | None = None
+    both_hands: float = 0.0
+
+
+BAND = RoleMix(keep=(0.75, 0.4), both_hands=0.2)
+"""For a model that is told its parts. Windows of few parts stay frequent: they hold more bars."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +147,10 @@ class Draw:
         jitter_ticks: Each human row's lag is shortened by up to this much.
         transpose: Semitones.
         leave_out: Chance of each smaller accompanying part to be left out.
+        keep: See :class:`RoleMix`.
+        instruments: Accompanying instrument classes that play; none means that chance, or nobody, decides.
+            A song that has none of them keeps what it has.
+        both_hands: Whether the human plays the piano too.
         silence: Whether the human rests for a stretch.
         overplay: Whether the partner plays too much for a stretch.
     """
@@ -143,6 +160,9 @@ class Draw:
     jitter_ticks: int = 0
     transpose: int = 0
     leave_out: float = 0.0
+    keep: tuple[float, float] | None = None
+    instruments: tuple[int, ...] = ()
+    both_hands: bool = False
     silence: bool = False
     overplay: bool = False
 
@@ -165,6 +185,8 @@ def draw_window(
         jitter_ticks=int(rng.integers(0, lag + 1)) if rng.random() < config.uneven else 0,
         transpose=int(rng.integers(-config.transpose, config.transpose + 1)),
         leave_out=roles.leave_out,
+        keep=roles.keep,
+        both_hands=roles.both_hands > 0 and bool(rng.random() < roles.both_hands),
         silence=bool(rng.random() < roles.silence),
         overplay=bool(rng.random() < config.overplay),
     )
@@ -193,12 +215,10 @@ def _window(
     """One window, and which of its rows the partner played too much, ``[n_rows]``."""
     song = place.song
     notes = corpus.notes(song)
-    # Every row but bar lines and releases is a note; parts left out make room for as many again.
-    first = int(np.searchsorted(notes["onset_ticks"], place.from_tick))
-    notes = notes[first : first + 2 * n_rows]
-    notes = notes[np.isin(notes["part"], _chosen_parts(song, draw, rng))]
-    others = set(range(len(song.parts))) - {song.lead}
-    human = others if draw.kind == "reverse" else {song.lead}
+    # Every row but bar lines and releases is a note; what a rest takes away makes room for as many again.
+    notes = notes[int(np.searchsorted(notes["onset_ticks"], place.from_tick)) :]
+    human, partner = _cast(song, draw, rng)
+    notes = notes[np.isin(notes["part"], list(human | partner))][: 2 * n_rows]
     events = song_events(notes, song, human, transpose=draw.transpose)
     if draw.kind == "dialogue":
         events = _take_turns(events, song, rng)
@@ -211,9 +231,9 @@ def _window(
     ordered = sort_events(np.concatenate([events, bars, added[added["ticks"] < last]]))
     is_added = (ordered["role"] == Role.PARTNER) & np.isin(_keys(ordered), _keys(added))
     rows = encode(ordered, song.grid, place.from_tick)
-    instruments = np.unique(events["instrument"][events["role"] == Role.PARTNER])
-    sole = int(instruments[0]) if len(instruments) == 1 else NO_INSTRUMENT
-    opening = start_row(song.grid, place.from_tick, INTERPLAY[draw.kind], sole)
+    shown = rows[: n_rows - 1]
+    parts = np.unique(shown[shown[:, Field.ROLE] == Role.PARTNER, Field.INSTRUMENT]).tolist()
+    opening = start_row(song.grid, place.from_tick, INTERPLAY[draw.kind], parts)
     rows = np.concatenate([opening, rows])[:n_rows]
     is_added = np.concatenate([np.zeros(len(opening), dtype=bool), is_added])[:n_rows]
     full = np.zeros((n_rows, len(Field)), dtype=np.int16)
@@ -221,13 +241,42 @@ def _window(
     return full, np.concatenate([is_added, np.zeros(n_rows - len(is_added), dtype=bool)])
 
 
-def _chosen_parts(song: Song, draw: Draw, rng: np.random.Generator) -> list[int]:
-    """The lead, the largest other part, and each of the rest unless chance leaves it out."""
+def _cast(song: Song, draw: Draw, rng: np.random.Generator) -> tuple[set[int], set[int]]:
+    """Parts of the human, and of the partner, as :class:`Draw` says; those left out are in neither."""
+    lead = {song.lead}
     if draw.kind == "dialogue":
-        return [song.lead]
+        return lead, set()
     others = [i for i in range(len(song.parts)) if i != song.lead]
+    if draw.instruments or draw.keep:
+        return _band(song, others, draw, rng)
     others.sort(key=lambda i: -song.parts[i].notes)
-    return [song.lead, *others[:1], *(i for i in others[1:] if rng.random() >= draw.leave_out)]
+    playing = {*others[:1], *(i for i in others[1:] if rng.random() >= draw.leave_out)}
+    return (playing, lead) if draw.kind == "reverse" else (lead, playing)
+
+
+def _band(song: Song, others: list[int], draw: Draw, rng: np.random.Generator) -> tuple[set[int], set[int]]:
+    """The cast where parts are chosen by instrument class."""
+    classes = sorted({song.parts[i].instrument for i in others})
+    if draw.kind == "reverse":
+        # A person at one keyboard: the piano where there is one, never the whole band.
+        return {i for i in others if song.parts[i].instrument == classes[0]}, {song.lead}
+    human = {song.lead}
+    if draw.both_hands and len(classes) > 1 and classes[0] == PIANO:
+        human |= {i for i in others if song.parts[i].instrument == PIANO}
+        classes = classes[1:]
+    playing = [k for k in classes if k in draw.instruments] or classes
+    if draw.keep:
+        playing = _kept(classes, draw.keep, rng)
+    return human, {i for i in others if song.parts[i].instrument in playing} - human
+
+
+def _kept(classes: list[int], keep: tuple[float, float], rng: np.random.Generator) -> list[int]:
+    """A random choice of instrument classes, at least one where there is one; see :class:`RoleMix`."""
+    chances = np.array([keep[0] if instrument == PIANO else keep[1] for instrument in classes])
+    is_kept = rng.random(len(classes)) < chances
+    if len(classes) and not is_kept.any():
+        is_kept[rng.choice(len(classes), p=chances / chances.sum())] = True
+    return [instrument for instrument, kept in zip(classes, is_kept, strict=True) if kept]
 
 
 def _delay(events: Events, draw: Draw, rng: np.random.Generator) -> Events:

@@ -11,7 +11,6 @@ import numpy as np
 from midi.events import (
     EVENT_DTYPE,
     LONG_NOTE_TICKS,
-    NO_INSTRUMENT,
     BarGrid,
     Events,
     Interplay,
@@ -57,7 +56,7 @@ class Context:
     """
 
     def __init__(self, grid: BarGrid, instrument: int = 0, *, keeps_history: bool = False) -> None:
-        self._opening = (Interplay.ACCOMPANY, NO_INSTRUMENT)
+        self._opening: tuple[Interplay, tuple[int, ...]] = (Interplay.ACCOMPANY, ())
         self.stream = EventStream(grid, 0, *self._opening)
         self.heard: deque[HeardNote] = deque(maxlen=None if keeps_history else KEPT_HEARD)
         self._instrument = instrument
@@ -134,7 +133,7 @@ class Context:
 
     def relate(self, interplay: Interplay, instruments: tuple[int, ...]) -> None:
         """Tell the model from now on how player and partner relate, and the partner's instruments."""
-        self._opening = (interplay, instruments[0] if len(instruments) == 1 else NO_INSTRUMENT)
+        self._opening = (interplay, instruments)
         self.stream.reopen(*self._opening)
 
     def regrid(self, grid: BarGrid, tick: int) -> None:

@@ -38,9 +38,11 @@ from midi.events import (
     score_events,
     sort_events,
     start_row,
+    untold,
     velocity_of_bin,
     vocabulary_hash,
 )
+from midi.instruments import parts_mask
 from midi.stream import EventStream
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -192,6 +194,36 @@ def test_the_opening_row_tells_place_and_interplay(interplay):
     (row,) = EventStream(BarGrid(), 120, interplay).rows().tolist()
     assert row == [0, Role.START, NO_INSTRUMENT, NO_PITCH, interplay, NO_VELOCITY, 24, 24]
     assert interplay != OPEN_DURATION, "an open duration is a human note's"
+
+
+def test_the_opening_row_tells_the_parts():
+    piano, bass, drums = 0, 4, DRUMS
+    rows = [start_row(BarGrid(), 0, instruments=parts)[0] for parts in ((piano,), (drums, bass, piano))]
+    assert [row[Field.INSTRUMENT] for row in rows] == [piano, NO_INSTRUMENT]
+    assert [row[Field.PITCH] for row in rows] == [1, 1 + 4 + 64]
+    stream = EventStream(BarGrid(), instruments=[bass])
+    stream.advance(96)
+    before = stream.rows()
+    stream.reopen(Interplay.TURNS, (piano, bass))
+    assert np.array_equal(stream.rows()[1:], before[1:])
+    assert stream.rows()[0].tolist() == start_row(BarGrid(), 0, Interplay.TURNS, (bass, piano))[0].tolist()
+
+
+def test_every_instrument_has_a_family_and_masks_fit_the_column():
+    masks = [parts_mask([instrument]) for instrument in range(N_INSTRUMENTS)]
+    assert all(mask.bit_count() == 1 for mask in masks)
+    assert parts_mask(range(N_INSTRUMENTS)) == 127
+    assert len({masks[INSTRUMENT_NAMES.index(n)] for n in ("piano", "bass", "strings", "pad", "drums")}) == 5
+    assert parts_mask([0, 1]) == parts_mask([0]) != parts_mask([])
+
+
+def test_rows_for_a_model_that_knows_no_parts_are_those_without():
+    plain, told = (start_row(BarGrid(), 0, instruments=parts) for parts in ((), (0, DRUMS)))
+    assert np.array_equal(untold(told), plain)
+    assert told[0, Field.PITCH] == 65, "the rows given stay"
+    assert untold(plain) is plain
+    sole = untold(np.stack([start_row(BarGrid(), 0, instruments=(3,)), plain]))
+    assert sole[:, 0, [Field.INSTRUMENT, Field.PITCH]].tolist() == [[3, NO_PITCH], [NO_INSTRUMENT, NO_PITCH]]
 
 
 def test_only_long_human_notes_are_released_and_as_late_as_they_were_heard():

@@ -10,7 +10,7 @@ import torch
 import midi
 from midi.clock import TempoMap
 from midi.events import FIELD_SIZES, PREDICTED, Field, Role, Rows
-from midi.note import Note, NoteArray, Part, Score, TimeSignature
+from midi.note import DRUM_CHANNEL, Note, NoteArray, Part, Score, TimeSignature
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
 
 TINY = EventModelConfig(TrunkConfig(width=16, layers=2, heads=2, context=64, dropout=0.0), head_width=16)
@@ -70,3 +70,33 @@ def write_songs(folder: Path, count: int, **settings: object) -> Path:
     for seed in range(count):
         midi.write(folder / f"song{seed}.mid", song(seed, **settings))
     return folder
+
+
+def groove_set(folder: Path, splits: tuple[str, ...] = ("train", "validation", "test")) -> Path:
+    """A folder like the Groove set: beats of four bars at several tempi, and some that nobody should play."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = ["style,bpm,beat_type,time_signature,midi_filename,duration,split"]
+    kinds = [
+        *(("rock", bpm, "beat", "4-4", "beat", 12.0) for bpm in (60, 96, 104, 160)),
+        ("rock", 100, "fill", "4-4", "fill", 12.0), ("rock", 100, "beat", "3-4", "waltz", 12.0),
+        ("jazz/swing", 100, "beat", "4-4", "jazz", 12.0), ("rock", 100, "beat", "4-4", "short", 2.0),
+    ]  # fmt: skip
+    for split in splits:
+        for style, bpm, beat_type, metre, word, seconds in kinds:
+            name = f"{word}{bpm}_{split}.mid"
+            rows.append(f"{style},{bpm},{beat_type},{metre},{name},{seconds},{split}")
+            midi.write(folder / name, _beat(bpm))
+    (folder / "info.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def _beat(bpm: int) -> Score:
+    """Four bars: kick on one and three, snare on two and four, the kit's own closed hi-hat in eighths."""
+    hits = []
+    for beat in range(16):
+        is_back = beat % 2
+        hits.append(Note(beat * 480, 40, 38 if is_back else 36, 90 + beat // 8, DRUM_CHANNEL))
+        hits += [Note(beat * 480 + half, 40, 22, 60, DRUM_CHANNEL) for half in (0, 240)]
+        hits += [Note(beat * 480, 40, 44, 60, DRUM_CHANNEL), Note(beat * 480 + 120, 40, 38, 9, DRUM_CHANNEL)]
+    part = Part("kit", NoteArray.from_notes(hits), 0, is_drum=True)
+    return Score((part,), TempoMap(480, ((0, float(bpm)),)))

@@ -11,11 +11,12 @@ from models.sequence.plan import Steering
 BEAT = GRID_PER_BEAT
 
 
-def context(onsets: list[int]) -> np.ndarray:
+def context(onsets: list[int], instrument: int = 0) -> np.ndarray:
     """START at tick 0, then a partner's note at each onset."""
     rows = np.zeros((len(onsets) + 1, len(Field)), dtype=np.int16)
     rows[0, Field.ROLE] = Role.START
     rows[1:, Field.ROLE] = Role.PARTNER
+    rows[1:, Field.INSTRUMENT] = instrument
     rows[:, Field.DELTA] = np.diff([0, *onsets], prepend=0)
     return rows
 
@@ -43,8 +44,28 @@ def test_what_was_asked_for_is_no_crowd() -> None:
     n = int(CROWDED_PER_BEAT) + 3
     asked, tick = crowd(n, density=2.0)
     np.testing.assert_allclose(asked.bias(tick), -2.0 / BEAT * np.arange(FIELD_SIZES[Field.DELTA]), rtol=1e-5)
-    band, tick = crowd(n, instruments=(0, DRUMS))
-    assert not band.bias(tick).any()
+
+
+def test_every_part_has_a_limit_of_its_own() -> None:
+    n = int(CROWDED_PER_BEAT) + 3
+    piano, tick = crowd(n, instruments=(0, DRUMS))
+    alone, _ = crowd(n)
+    np.testing.assert_array_equal(piano.bias(tick), alone.bias(tick))
+    onsets = [beat * BEAT for beat in range(4) for _ in range(n)]
+    drums = Crowd(context(onsets, DRUMS), onsets[-1], Steering(instruments=(0, DRUMS)))
+    assert not drums.bias(onsets[-1]).any()
+    for _ in range(int(CROWDED_PER_BEAT) * 4):
+        drums.add(onsets[-1], 0)
+    assert not drums.bias(onsets[-1]).any(), "a usual piano beside usual drums"
+    for _ in range(8):
+        drums.add(onsets[-1], DRUMS)
+    assert drums.bias(onsets[-1])[0] < 0
+
+
+def test_what_a_part_played_before_it_was_switched_off_crowds_nobody() -> None:
+    onsets = [beat * BEAT for beat in range(4) for _ in range(12)]
+    found = Crowd(context(onsets, DRUMS), onsets[-1], Steering(instruments=(0,)))
+    assert not found.bias(onsets[-1]).any()
 
 
 def test_a_rest_empties_the_bar_and_new_notes_fill_it() -> None:
@@ -52,5 +73,5 @@ def test_a_rest_empties_the_bar_and_new_notes_fill_it() -> None:
     later = tick + SPAN_TICKS
     assert not found.bias(later).any()
     for _ in range(30):
-        found.add(later)
+        found.add(later, 0)
     assert found.bias(later)[0] < 0

@@ -22,6 +22,7 @@ from midi.events import (
     Role,
     decode,
     score_events,
+    start_row,
     vocabulary_hash,
 )
 from midi.note import Note, NoteArray, Part, Score, TimeSignature
@@ -187,6 +188,36 @@ class TestMasks:
         model = player()
         plans = [model.plan(replace(asked, context=context, number=n)) for n in range(8)]
         assert {note.instrument for plan in plans for note in plan.imagined} == {9}
+
+
+class TestParts:
+    """The opening row tells a model its parts, if it was trained to know them."""
+
+    @staticmethod
+    def asked(parts: tuple[int, ...], instruments: tuple[int, ...] = (0, 4, DRUMS)) -> PlanRequest:
+        asked = request(instruments=instruments, hears_human=False, density=2.0)
+        context = asked.context.copy()
+        context[:1] = start_row(asked.grid, 0, instruments=parts)
+        return replace(asked, context=context)
+
+    def test_a_model_that_knows_none_plays_on_as_it_did(self) -> None:
+        plans = [player().plan(self.asked(parts)).notes for parts in ((), (0, 4), (0, 4, DRUMS))]
+        assert plans[0]
+        assert plans[0] == plans[1] == plans[2]
+
+    def test_a_model_that_knows_them_hears_the_difference(self) -> None:
+        band = Player(tiny_model(0, replace(CONFIG, tells_parts=True), 4.0))
+        plans = [band.plan(self.asked(parts)).notes for parts in ((), (0, 4), (0, 4, DRUMS))]
+        assert len(set(plans)) == 3
+        assert plans[0] == player().plan(self.asked(())).notes
+
+    def test_a_switch_costs_one_reading_and_absent_parts_nothing(self) -> None:
+        band = Player(tiny_model(0, replace(CONFIG, tells_parts=True), 4.0))
+        first = band.plan(self.asked((0,), (0,)))
+        assert band.plan(self.asked((0,), (0,))).rows <= first.rows
+        switched = band.plan(self.asked((0, 4), (0, 4)))
+        assert switched.rows >= len(self.asked((0, 4)).context)
+        assert {note.instrument for note in first.notes} == {0}
 
 
 class TestDeterminism:

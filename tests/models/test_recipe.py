@@ -13,11 +13,14 @@ from midi.events import BarGrid, start_row, vocabulary_hash
 from models.bundle import read_bundle, write_bundle
 from models.registry import user_folder
 from models.sequence import recipe
+from models.sequence.band import Arranger
 from models.sequence.plan import PlanRequest, Steering
-from models.sequence.player import ARCHITECTURE, Player
+from models.sequence.player import ARCHITECTURE, Player, load_network
 from models.sequence.recipe import MusicRun, train_bundle, train_music
+from models.sequence.task import SequenceTask
+from models.sequence.windows import BAND
 from models.training import runs
-from tests.models.pieces import TINY, tiny_model, write_songs
+from tests.models.pieces import TINY, groove_set, tiny_model, write_songs
 
 OTHER = replace(TINY, trunk=replace(TINY.trunk, layers=1, context=48))
 
@@ -198,6 +201,57 @@ class TestParent:
         bundle = train_bundle(run_of(songs, tmp_path, parent="parent", max_steps=1), quiet, quiet)
         assert bundle.manifest.parent == "parent"
         assert bundle.manifest.config == json.loads(json.dumps(OTHER.to_dict()))
+
+
+class TestBand:
+    @pytest.fixture
+    def run(self, songs, tmp_path) -> MusicRun:
+        parent_bundle()
+        arranger = Arranger(groove_set(tmp_path / "groove"))
+        return run_of(songs, tmp_path, parent="parent", arrange=arranger, max_steps=1)
+
+    def test_is_told_its_parts_and_measured_beside_its_parent(self, run, tmp_path):
+        result = train_music(run, quiet, quiet)
+        assert result.config.tells_parts
+        assert result.config.trunk == OTHER.trunk
+        assert result.corpus.report.instruments["15"] == 3
+        piano = result.figures["piano"]
+        assert np.isfinite(piano["model"]["partner"])
+        assert np.isfinite(piano["parent"]["partner"])
+        bundle = recipe.write_music_bundle(run, result, tmp_path / "1.0.0")
+        assert "drums 3" in bundle.card
+        assert "With the piano alone" in bundle.card
+        child, _ = load_network(bundle)
+        assert child.config == result.config
+
+    def test_begins_as_its_parent(self, run, monkeypatch):
+        seen: list[SequenceTask] = []
+
+        def stop(task: SequenceTask, *_args: object, **_settings: object) -> None:
+            seen.append(task)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(recipe, "fit", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_music(run, quiet, quiet)
+        for name, weight in tiny_model(9, OTHER).state_dict().items():
+            torch.testing.assert_close(seen[0].model.state_dict()[name], weight, msg=name)
+        assert seen[0].config.windows.roles == BAND
+
+    def test_has_its_whole_budget_and_is_no_other_run(self, run):
+        config = recipe.loop_config(run)
+        assert config.eval_first
+        assert config.patience_evals == 0
+        assert recipe.loop_config(replace(run, arrange=None)).learning_rate < config.learning_rate
+        train_music(run, quiet, quiet)
+        with pytest.raises(UserError, match="was begun with"):
+            train_music(replace(run, arrange=None, resume=True), quiet, quiet)
+
+    def test_a_child_of_a_band_is_told_its_parts(self, songs, tmp_path):
+        parent_bundle(config=replace(OTHER, tells_parts=True).to_dict())
+        result = train_music(run_of(songs, tmp_path, parent="parent", max_steps=1), quiet, quiet)
+        assert result.config.tells_parts
+        assert "piano" not in result.figures
 
 
 class TestBudget:

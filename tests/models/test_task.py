@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from midi.corpus import Corpus, build_corpus
 from midi.errors import UserError
-from midi.events import FIELD_SIZES, PREDICTED, Field, Role
+from midi.events import FIELD_SIZES, PREDICTED, Field, Role, untold
 from models.sequence.network import EventModelConfig, TrunkConfig
 from models.sequence.task import (
     SequenceTask,
@@ -193,7 +193,7 @@ class TestFigures:
         model = tiny_model(scale=3.0)
         windows = held_out_windows(corpus, "train", 48)
         figures = nll_figures(model, windows, batch=3)
-        rows = torch.from_numpy(np.stack(windows)).long()
+        rows = torch.from_numpy(untold(np.stack(windows))).long()
         with torch.no_grad():
             total = float(sum(values.sum() for values in column_nll(model, rows).values()))
         role = rows[:, 1:, Field.ROLE]

@@ -22,6 +22,7 @@ from midi.events import (
     Role,
     decode,
 )
+from midi.instruments import parts_mask
 from midi.note import DRUM_CHANNEL, Note, NoteArray, Part, Score
 from models.sequence.windows import (
     HOP_BARS,
@@ -218,6 +219,60 @@ class TestWindow:
         human = of_role(events, Role.HUMAN)
         long = {int(t) + 96 for t in human["onset_ticks"] if (t // BAR) % 2 == 0}
         assert set(of_role(events, Role.RELEASE)["onset_ticks"].tolist()) == long
+
+
+class TestParts:
+    """Windows of a model that is told its parts."""
+
+    @staticmethod
+    def of(corpus, place, seed=0, **draw):
+        rows = window(corpus, place, 600, Draw(**draw), np.random.default_rng(seed))
+        events = events_of(rows)
+        human, partner = (set(of_role(events, r)["instrument"].tolist()) for r in (Role.HUMAN, Role.PARTNER))
+        return human, partner, int(rows[0, Field.PITCH])
+
+    def test_any_choice_of_parts_occurs_and_the_opening_row_tells_it(self, corpus, place):
+        found = [self.of(corpus, place, seed, keep=(0.75, 0.4)) for seed in range(60)]
+        assert {frozenset(parts) for _, parts, _ in found} == {
+            frozenset(parts) for parts in ({0}, {4}, {15}, {0, 4}, {0, 15}, {4, 15}, {0, 4, 15})
+        }
+        assert all(human == {9} and mask == parts_mask(parts) for human, parts, mask in found)
+        share = sum(0 in parts for _, parts, _ in found) / len(found)
+        assert 0.6 < share < 0.95
+
+    def test_parts_that_never_play_are_never_chosen(self, corpus, place):
+        assert {frozenset(self.of(corpus, place, seed, keep=(1e-9, 0.0))[1]) for seed in range(5)} == {
+            frozenset({0})
+        }
+
+    def test_one_instrument_alone_and_what_the_song_has_where_it_lacks_it(self, corpus, place):
+        assert self.of(corpus, place, instruments=(0,))[1:] == ({0}, 1)
+        assert self.of(corpus, place, instruments=(15, 40))[1:] == ({15}, 64)
+        assert self.of(corpus, place, instruments=(2,))[1] == {0, 4, 15}
+
+    def test_the_human_may_play_the_piano_too(self, corpus, place):
+        for seed in range(8):
+            human, partner, mask = self.of(corpus, place, seed, keep=(0.75, 0.4), both_hands=True)
+            assert human == {0, 9}
+            assert partner <= {4, 15}
+            assert mask == parts_mask(partner)
+
+    def test_in_reverse_the_human_is_one_pianist(self, corpus, place):
+        human, partner, mask = self.of(corpus, place, kind="reverse", keep=(0.75, 0.4))
+        assert (human, partner, mask) == ({0}, {9}, parts_mask([9]))
+
+    def test_a_part_beyond_the_windows_end_is_not_told(self, corpus, place):
+        rows = window(corpus, Place(place.song, 4 * BAR), 100)
+        assert rows[0, Field.PITCH] == parts_mask([0, 15]), "the bass plays in the first two bars alone"
+
+    def test_drums_stay_as_they_are_in_mistakes(self, corpus, place):
+        rng = np.random.default_rng(0)
+        config = WindowConfig(rows=512, transpose=0, noise=1.0, overplay=1.0, roles=RoleMix(1, 0, 0, 0, 0))
+        for _ in range(6):
+            rows, read = draw_window(corpus, place, config, rng)
+            is_drum = read[:, Field.INSTRUMENT] == DRUMS
+            assert is_drum.any()
+            assert np.array_equal(rows[is_drum], read[is_drum])
 
 
 class TestDrawWindow:

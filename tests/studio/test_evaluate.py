@@ -13,6 +13,7 @@ from midi.errors import UserError
 from midi.events import BarGrid, Role, vocabulary_hash
 from midi.note import Note, NoteArray, Part, Score
 from midi.theory import Key
+from models.sequence.harmony import read_chords
 from models.sequence.plan import Plan, PlannedNote, PlanRequest
 from studio import evaluate, listening
 from studio.evaluate import EvalMusicOptions, eval_music
@@ -115,14 +116,14 @@ class TestExcerpts:
         (tmp_path / "chord_midi.txt").write_text(
             "0.5\t1.7\tC:maj\n1.7\t2.9\tA:min\n2.9\t4.1\tnonsense\n4.1\t5.3\tN\n"
         )
-        spans = listening.read_chords(tmp_path / "1.mid", 24, 168)
+        spans = read_chords(tmp_path / "1.mid", 24, 168)
         assert [(s.from_tick, s.until_tick) for s in spans] == [(0, 24), (24, 72), (72, 120), (120, 144)]
         assert spans[0].pitch_classes == {0, 4, 7}
         assert spans[1].pitch_classes == {9, 0, 4}
         assert spans[2].pitch_classes == spans[3].pitch_classes == frozenset()
-        assert listening.read_chords(tmp_path / "elsewhere" / "1.mid", 0, 96) == ()
+        assert read_chords(tmp_path / "elsewhere" / "1.mid", 0, 96) == ()
         (tmp_path / "chord_midi.txt").write_text("what is this")
-        assert listening.read_chords(tmp_path / "1.mid", 0, 96) == ()
+        assert read_chords(tmp_path / "1.mid", 0, 96) == ()
 
 
 class TestOtherSongs:

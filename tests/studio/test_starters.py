@@ -9,7 +9,7 @@ import torch
 from midi.errors import UserError
 from models.bundle import read_bundle, write_bundle
 from studio import starters
-from tests.models.pieces import write_songs
+from tests.models.pieces import groove_set, write_songs
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +93,7 @@ class TestTrainStarters:
             return run.name
 
         monkeypatch.setattr(starters, "_partner", record("partner"))
+        monkeypatch.setattr(starters, "_band", record("band"))
         monkeypatch.setattr(starters, "_chorales", record("chorales"))
         monkeypatch.setattr(starters.picturestarters, "train_starter", trained)
         monkeypatch.setattr(starters.picturestarters, "read_credits", lambda *_: {})
@@ -103,7 +104,8 @@ class TestTrainStarters:
         starters.train_starters(data=tmp_path, runs=tmp_path, budget=0.5, device="cpu")
         halves = {name: budget.cpu / 2 for name, budget in starters.BUDGETS.items()}
         assert asked == [(name, name, halves[name], "cpu") for name in starters.BUDGETS]
-        assert capsys.readouterr().out.startswith("partner: placed partner\nchorales: placed chorales\nmon")
+        said = capsys.readouterr().out.splitlines()
+        assert said[:3] == [f"{name}: placed {name}" for name in ("partner", "band", "chorales")]
 
     def test_pictures_alone(self, asked, tmp_path):
         starters.train_starters(only="pictures", data=tmp_path, runs=tmp_path, device="cpu")
@@ -145,6 +147,24 @@ class TestBuilders:
         folder = starters._partner(write_songs(tmp_path / "d", 0), tmp_path / "run", 1.0, "cpu", print)
         assert folder == tmp_path / "run" / "bundle" / "1.0.0"
         assert written == [("partner", None), ("partner", {"model": str(folder)})]
+
+    def test_band_begins_with_the_partner_and_names_its_drummers(self, tmp_path, monkeypatch):
+        asked = []
+
+        def train(run, *_args):
+            asked.append(run)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(starters.recipe, "train_music", train)
+        groove_set(tmp_path / "groove")
+        with pytest.raises(KeyboardInterrupt):
+            starters._band(tmp_path, tmp_path / "run", 1.0, "cpu", print)
+        (run,) = asked
+        assert (run.name, run.parent, run.resume) == ("band", "partner", True)
+        assert run.arrange is not None
+        assert ("CC BY 4.0", True) in [(entry["licence"], "Gillick" in entry["source"]) for entry in run.data]
+        with pytest.raises(UserError, match="Groove"):
+            starters._band(tmp_path / "elsewhere", tmp_path / "run", 1.0, "cpu", print)
 
     def test_interruption_passes_on(self, tmp_path, monkeypatch):
         result = SimpleNamespace(fitted=SimpleNamespace(interrupted=True))
