@@ -33,6 +33,8 @@ EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
 BUILT_IN_MELODY = "demos/harbor.mid"
+BUILT_IN_PICTURES = "sunflowers"
+WELCOME_PICTURES = 32
 
 app = App(
     name="antiphon",
@@ -61,7 +63,7 @@ def start(
     scale: Annotated[float, Parameter(validator=Number(gte=0.5, lte=4))] = 1.0,
     common: Common = USUAL,
 ) -> Report:
-    """Open the window; without a display, perform the built-in melody and say where the results are.
+    """Open the window; without a display, perform a melody, make a gallery and say where they are.
 
     Args:
         model: Bundle to play with; the one that was chosen last by default.
@@ -86,16 +88,24 @@ def start(
 
 
 def _welcome(common: Common) -> Report:
-    """What there is without a display: a performance of the built-in melody."""
+    """What there is without a display: a performance of the built-in melody, and a gallery."""
     folder = settings.takes_folder() / "welcome"
     report = perform(assets.path(BUILT_IN_MELODY), out=folder, common=common)
+    try:
+        gallery = gallery_commands.gallery(
+            BUILT_IN_PICTURES, out=folder / "gallery", count=WELCOME_PICTURES, resume=True, common=common
+        )
+    except UserError as fault:  # the music is there all the same
+        gallery = Report({}, [f"No pictures: {fault.message}"])
     lines = (
         *report.lines,
         "",
-        "There is no display for the window here, so a melody was performed into files.",
-        "Your own melody: antiphon perform FILE.mid. Play live: antiphon play.",
+        *gallery.lines,
+        "",
+        "There is no display for the window here, so a melody and pictures were made into files.",
+        "Your own melody: antiphon perform FILE.mid. Play live: antiphon play. Pictures: antiphon gallery.",
     )
-    return Report(report.data, lines, report.exit_code)
+    return Report({**report.data, "gallery": gallery.data}, lines, report.exit_code)
 
 
 @app.command(name="perform")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -338,6 +339,18 @@ def test_the_program_alone_performs_the_built_in_melody(capsys, bundle_free, sil
     audio = antiphon_home / "takes" / "welcome" / "take.wav"
     assert str(audio) in out
     assert audio.stat().st_size > 100_000
+    assert "No pictures: " in out
+
+
+def test_the_program_alone_makes_a_gallery_too(capsys, bundle_free, silence, antiphon_home, tmp_path):
+    shutil.copytree(assets.path("weights/sunflowers"), tmp_path / "no-weights" / "sunflowers")
+    code, report = run_json(capsys)
+    assert code == 0
+    made = antiphon_home / "takes" / "welcome" / "gallery"
+    assert len(list((made / "pictures").glob("*.png"))) == report["gallery"]["count"] == 32
+    assert report["gallery"]["page"] == str(made / "index.html")
+    assert (made / "index.html").is_file()
+    assert Path(report["outputs"]["midi"]).is_file()
 
 
 # In a process of its own.
