@@ -56,7 +56,7 @@ class Budget:
 
 
 BUDGETS = {
-    "partner": Budget(cpu=115, gpu=6),
+    "partner": Budget(cpu=330, gpu=10),
     "band": Budget(cpu=150, gpu=8),
     "chorales": Budget(cpu=32, gpu=3),
     "monsters": Budget(cpu=180, gpu=12),
