@@ -27,7 +27,10 @@ Audio = NDArray[np.float32]
 Render = Callable[[int], Audio]
 
 LATE_BLOCKS = 1.5
-"""A gap between two callbacks longer than this many blocks counts as an underrun."""
+"""A pause longer than this many blocks, from the end of one callback to the next, counts as an underrun.
+
+Not from beginning to beginning: some drivers wait for a whole block after each callback.
+"""
 
 LEFT_OPEN_S = 1.0
 """Longest wait for a device to pause itself before another is opened."""
@@ -151,9 +154,9 @@ class _Out:
             block = np.zeros((n_frames, 2), dtype=np.float32)
         length_s = n_frames / self.rate_hz
         is_late = self._last_s is not None and begin_s - self._last_s > LATE_BLOCKS * length_s
-        if is_late or self._clock.now_s() - begin_s > length_s:
+        self._last_s = self._clock.now_s()
+        if is_late or self._last_s - begin_s > length_s:
             self.underruns += 1
-        self._last_s = begin_s
         self.frame += n_frames
         return block
 

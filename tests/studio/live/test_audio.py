@@ -81,6 +81,20 @@ class TestPulling:
         out._pull(480)
         assert out.underruns == 2
 
+    def test_a_driver_that_waits_a_block_after_each_is_not_late(self) -> None:
+        clock = ManualClock()
+        out = self.out(clock)
+
+        def render(n_frames: int):
+            clock.advance(0.006)
+            return np.zeros((n_frames, 2), dtype=np.float32)
+
+        out._render = render
+        for _ in range(10):
+            out._pull(480)
+            clock.advance(0.010)
+        assert out.underruns == 0
+
     def test_frames_and_times_agree_in_spite_of_jitter(self) -> None:
         clock = ManualClock()
         out = self.out(clock)
