@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from cyclopts.validators import Number
@@ -105,7 +105,8 @@ def _welcome(common: Common) -> Report:
         "There is no display for the window here, so a melody and pictures were made into files.",
         "Your own melody: antiphon perform FILE.mid. Play live: antiphon play. Pictures: antiphon gallery.",
     )
-    return Report({**report.data, "gallery": gallery.data}, lines, report.exit_code)
+    data = {**cast("dict[str, Any]", report.data), "gallery": gallery.data}
+    return Report(data, lines, report.exit_code)
 
 
 @app.command(name="perform")
