@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from studio.ui.desklike import DeskLike
 
 FRAME_S = 1 / 60
-LOOK_S = 1 / 30
-"""Time between looks at a desk where nothing moves: a key lights up within two of them."""
+LOOK_S = 1 / 20
+"""Time between looks at a desk where nothing moves; looking is most of what an idle window costs."""
 NO_RAIL = frozenset({"first"})
 PLACES = (
     Option("play", "Play", icon="music"), Option("takes", "Takes", icon="list"),
