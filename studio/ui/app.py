@@ -1,8 +1,8 @@
 """The program around the widgets: events in, frames out, and everything a widget may ask for.
 
 One thread. A frame looks at the desk, lets every widget look, and draws what that marked. Between frames the
-program sleeps in the event queue: 60 frames a second while something moves, else 30 looks a second, of which
-those that change nothing draw nothing.
+program waits for events: 60 frames a second while something moves, else 20 looks a second, of which those that
+change nothing draw nothing.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 FRAME_S = 1 / 60
 LOOK_S = 1 / 20
 """Time between looks at a desk where nothing moves; looking is most of what an idle window costs."""
+ALERT_S = 10.0
+"""For this long after an event every millisecond is looked for the next one."""
+NAP_S = 0.006
+"""Afterwards this seldom: pygame's own wait wakes up each millisecond, half of what an idle window costs."""
 NO_RAIL = frozenset({"first"})
 PLACES = (
     Option("play", "Play", icon="music"), Option("takes", "Takes", icon="list"),
@@ -78,6 +82,7 @@ class App:
         self.is_closing = False
         self._desk, self._clock, self._each_frame = desk, clock, each_frame
         self._now_s = clock()
+        self._alert_until_s = self._now_s + ALERT_S
         self._wake_s = float("inf")
         self._view = desk.view()
         self._notices_seen = -1
@@ -299,13 +304,23 @@ class App:
             due_s = min(began_s + (FRAME_S if self._is_moving else LOOK_S), self._wake_s)
             due_s = max(due_s, began_s + FRAME_S)
             while (left_s := due_s - self._clock()) > 0 and not self.is_closing:
-                event = pygame.event.wait(max(1, int(left_s * 1000)))
+                event = self._next_event(left_s)
                 if event.type != pygame.NOEVENT:
+                    self._alert_until_s = self._clock() + ALERT_S
                     self.handle(event)
                     due_s = min(due_s, began_s + FRAME_S)
             for event in pygame.event.get():
                 self.handle(event)
         self.dispatcher.release_all()
+
+    def _next_event(self, left_s: float) -> pygame.event.Event:
+        """The next event, or none after ``left_s`` or a nap."""
+        if self._is_moving or self._clock() < self._alert_until_s:
+            return pygame.event.wait(max(1, int(left_s * 1000)))
+        event = pygame.event.poll()
+        if event.type == pygame.NOEVENT:
+            time.sleep(min(left_s, NAP_S))
+        return event
 
     @property
     def _is_moving(self) -> bool:
