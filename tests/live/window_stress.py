@@ -1,4 +1,4 @@
-"""Does a busy window hold up the music? ``python -m tests.live.window_stress [--rounds 3] [--seconds 20]``.
+"""Does a busy window hold up the music? ``python -m tests.live.window_stress [--rounds 3] [--seconds 60]``.
 
 The same file is performed with the real desk, model and sound processes: without a window, and with one that
 is resized, has its knobs dragged and changes screens ten times a second; in turn, so that both meet the same
@@ -176,7 +176,7 @@ def main() -> None:
     """Perform in turn and print both, with the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--model", default="partner")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

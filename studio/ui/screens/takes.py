@@ -38,7 +38,7 @@ class TakesScreen(Widget):
         self.shelf = TakesShelf(ui, services.library, services.now)
         self.detail = self.add(TakesDetail(ui, self.shelf, services))
         self.side = self.add(TakesSide(ui, self.shelf, self.detail.toggle_playing))
-        self.blank = self.add(Panel(ui, "takes.blank"))
+        self.blank = self.add(NothingFound(ui, self.side.clear))
         self.nothing = self.add(NoTakes(ui, self.side.open_trash))
         self.nothing.is_visible = self.blank.is_visible = False
 
@@ -85,6 +85,36 @@ class TakesScreen(Widget):
         if event.is_down and event.name in {"up", "down"} and not event.control:
             return self.side.list.key(event)
         return self.detail.key(event)
+
+
+class NothingFound(Panel):
+    """What stands in a take's place when the search lets none through.
+
+    Args:
+        ui: The program around it.
+        clear: Shows every take again.
+    """
+
+    def __init__(self, ui: Ui, clear: Action) -> None:
+        super().__init__(ui, "takes.blank")
+        self.clear = self.add(Button(ui, "takes.blank.clear", "Show all takes", clear, icon="list"))
+
+    def arrange(self) -> None:
+        """The button below the words."""
+        px, width = self.ui.theme.px, self.clear.width() + self.ui.theme.px(24)
+        top = self.rect.centery + px(44)
+        self.clear.place(pygame.Rect(self.rect.centerx - width // 2, top, width, px(38)))
+
+    def draw(self, painter: Painter) -> None:
+        """A glass and two lines."""
+        super().draw(painter)
+        px = painter.px
+        glass = pygame.Rect(self.rect.left, self.rect.centery - px(104), self.rect.width, px(48))
+        painter.icon("search", glass, INK_SOFT, size_px=40)
+        title = pygame.Rect(self.rect.left, glass.bottom + px(10), self.rect.width, px(32))
+        painter.text("Nothing found", title, size="title", weight="bold", align="center")
+        line = pygame.Rect(self.rect.left, title.bottom + px(2), self.rect.width, px(26))
+        painter.text("No take fits the search.", line, color=INK_SOFT, align="center")
 
 
 DRAWN = (

@@ -249,6 +249,12 @@ def test_search_star_filter_tag_and_order(scene: Scene) -> None:
     assert scene.names() == []
     assert scene.screen.side.list.empty
     assert not scene.screen.detail.is_visible
+    pilot.click("takes.blank.clear")
+    scene.settle()
+    assert len(scene.names()) == 3
+    assert scene.screen.detail.is_visible
+    pilot.press("f", control=True)
+    pilot.type("waltz")
     pilot.press("escape")
     pilot.press("escape")
     scene.settle()
