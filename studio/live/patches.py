@@ -325,7 +325,6 @@ def patch_for(program: int) -> Patch:
     return PATCHES[_GENERAL_MIDI[program & 127]]
 
 
-@lru_cache(maxsize=4096)
 def note_modes(name: str, pitch: int, rate_hz: int) -> Modes:
     """Modes of one note of a patch, scaled so that all patches and registers are equally loud.
 
@@ -340,7 +339,7 @@ def note_modes(name: str, pitch: int, rate_hz: int) -> Modes:
     return modes.scaled(target / max(md.loudness(modes), 1e-9))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=96)
 def note_thump(name: str, zone: int, rate_hz: int) -> NDArray[np.float32] | None:
     """Starting noise [frames] of a patch around pitch ``6 * zone + 3``, or None."""
     patch = PATCHES[name]

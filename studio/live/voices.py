@@ -32,6 +32,9 @@ RELEASE_END = float(np.log(1e4))
 INAUDIBLE = 3e-5
 """Sum of mode amplitudes below which a note is over (-90 dB)."""
 
+KEPT_PLANS = 384
+"""Tables kept: the keyboards of four instruments. Making one again costs a fraction of a block."""
+
 _AGES_S = np.geomspace(0.05, 60.0, 24)
 
 
@@ -50,16 +53,16 @@ class NotePlan:
     fine: NDArray[np.float32]
     gain: NDArray[np.float32]
     tilt_db: NDArray[np.float64]
-    faded: NDArray[np.float64]
+    faded: NDArray[np.float32]
     attack_frames: float
     release_frames: float
     dynamic: float
     send: float
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=KEPT_PLANS)
 def plan_note(name: str, pitch: int, rate_hz: int) -> NotePlan:
-    """Tables of a patch at a pitch (about 25 kB; well under a millisecond to make)."""
+    """Tables of a patch at a pitch (about 20 kB; well under a millisecond to make)."""
     patch = PATCHES[name]
     modes = note_modes(name, pitch, rate_hz)
     exponent = ((-modes.decay_per_s + 2j * np.pi * modes.frequency_hz) / rate_hz).astype(np.complex128)
@@ -72,7 +75,7 @@ def plan_note(name: str, pitch: int, rate_hz: int) -> NotePlan:
         fine=np.stack([fine.real, -fine.imag], axis=1).reshape(-1, _FINE).astype(np.float32),
         gain=np.repeat(modes.gain, 2, axis=1).astype(np.float32),
         tilt_db=modes.tilt_db,
-        faded=np.exp(-modes.decay_per_s * _AGES_S[:, None]),
+        faded=np.exp(-modes.decay_per_s * _AGES_S[:, None]).astype(np.float32),
         attack_frames=max(patch.attack_s, 0.001) * rate_hz,
         release_frames=max(patch.release_for(pitch), 0.005) * rate_hz,
         dynamic=patch.dynamic,
