@@ -23,6 +23,9 @@ _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _FLAT_TONICS = frozenset({5, 10, 3, 8, 1})
 """Tonics of the major keys written with flats: F, Bb, Eb, Ab, Db; a minor key takes its relative major's."""
 
+BLACK_KEYS = frozenset({1, 3, 6, 8, 10})
+"""Pitch classes of a piano's black keys."""
+
 CONSONANT_INTERVALS = frozenset({0, 3, 4, 7, 8, 9})
 """Semitones modulo 12: unison, thirds, fifth, sixths; the fourth is not among them (StreamMUSE)."""
 
@@ -77,6 +80,11 @@ class Key:
     tonic: int
     is_minor: bool = False
 
+    @property
+    def relative_major(self) -> int:
+        """Tonic (0–11) of the major key with the same notes: its own tonic, or a third above a minor one."""
+        return (self.tonic + 3) % 12 if self.is_minor else self.tonic
+
     def __str__(self) -> str:
         return f"{pitch_class_name(self.tonic, self)} {'minor' if self.is_minor else 'major'}"
 
@@ -112,8 +120,7 @@ def pitch_class_name(pitch: int, key: Key | None = None) -> str:
     """Name of a pitch or pitch class, with the accidentals of ``key``; without one the commonest spelling."""
     if key is None:
         return _MIXED[pitch % 12]
-    relative_major = (key.tonic + 3) % 12 if key.is_minor else key.tonic
-    return (_FLATS if relative_major in _FLAT_TONICS else _SHARPS)[pitch % 12]
+    return (_FLATS if key.relative_major in _FLAT_TONICS else _SHARPS)[pitch % 12]
 
 
 def pitch_class_set(pitches: Iterable[int]) -> frozenset[int]:

@@ -13,7 +13,7 @@ from midi.note import NoteArray
 from models.sequence.harmony import pitched
 from models.sequence.memorization import PassageIndex
 from models.sequence.metrics import bootstrap_mean
-from studio.streammuse import interval_json
+from studio.listening import interval_json
 
 NGRAM = 8
 """Tokens of the passages whose share is told: nine notes."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from midi.events import GRID_PER_BEAT
+from models.sequence.metrics import SIXTEENTH_TICKS
 from models.sequence.plan import Plan, PlanRequest, Steering
 from studio.live.conductor import Conductor, ConductorConfig
 from studio.live.messages import Actions, Input, LiveCounts, PlanArrived
@@ -20,8 +20,6 @@ from studio.live.offline import play_offline
 from studio.live.planner import InlinePlanner
 from studio.live.transport import Transport
 from studio.rehearsal import LiveRun, key_inputs
-
-SIXTEENTH_TICKS = GRID_PER_BEAT // 4
 
 OLDEST_SIXTEENTHS = 32
 """Age at which a plan is worth nothing in ISRw (StreamMUSE: two bars)."""

@@ -204,14 +204,9 @@ def other_accompaniments(index: int, songs: Sequence[Excerpt], seed: int) -> lis
     order = np.random.default_rng([seed, index]).permutation(len(others))
     chosen = sorted((others[i] for i in order), key=lambda other: other.key.is_minor != key.is_minor)
     return [
-        transposed(other.accompaniment, (_signature(key) - _signature(other.key) + 6) % 12 - 6)
+        transposed(other.accompaniment, (key.relative_major - other.key.relative_major + 6) % 12 - 6)
         for other in chosen[:N_OTHERS]
     ]
-
-
-def _signature(key: Key) -> int:
-    """Tonic of the key itself if major, of its relative major if minor."""
-    return (key.tonic + 3) % 12 if key.is_minor else key.tonic
 
 
 def figures(excerpt: Excerpt, accompaniment: NoteArray) -> Figures:
@@ -238,7 +233,7 @@ def other_song_figures(index: int, songs: Sequence[Excerpt], seed: int) -> Figur
 def summary(rows: Mapping[str, Sequence[Figures]], seed: int) -> dict[str, dict[str, Any]]:
     """Mean and 95 % interval over songs of every figure of every row."""
     return {
-        row: {name: _json(bootstrap_mean([f[name] for f in songs], seed=seed)) for name in FIGURES}
+        row: {name: interval_json(bootstrap_mean([f[name] for f in songs], seed=seed)) for name in FIGURES}
         for row, songs in rows.items()
     }
 
@@ -270,7 +265,7 @@ def _verdict(partner: Sequence[Figures], other: Sequence[Figures], name: str, se
     return {
         "beats": bool(sign * (a.mean - b.mean) > 0 and not intervals_overlap(a, b)),
         "beats_paired": bool(edge > 0),
-        "difference": _json(difference),
+        "difference": interval_json(difference),
     }
 
 
@@ -287,7 +282,7 @@ def pooled_divergences(songs: Sequence[Excerpt], played: Sequence[NoteArray], se
         ) -> float:
             return jensen_shannon(a[pick].sum(axis=0), b[pick].sum(axis=0))
 
-        found[name] = _json(bootstrap(len(songs), divergence, seed=seed, n_resamples=1000))
+        found[name] = interval_json(bootstrap(len(songs), divergence, seed=seed, n_resamples=1000))
     return found
 
 
@@ -344,5 +339,6 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 5)
 
 
-def _json(interval: Interval) -> dict[str, float | None]:
+def interval_json(interval: Interval) -> dict[str, float | None]:
+    """An interval as JSON, to five places; None where it is not known."""
     return {"mean": _number(interval.mean), "low": _number(interval.low), "high": _number(interval.high)}

@@ -23,6 +23,7 @@ from midi.errors import UserError
 from midi.events import DRUMS, GRID_PER_BEAT
 from midi.files import write_bytes
 from midi.note import DRUM_CHANNEL, NoteArray
+from midi.theory import BLACK_KEYS
 from models.sequence.metrics import bootstrap_mean
 from studio.gallery.page import script_json
 from studio.listening import Excerpt
@@ -57,8 +58,6 @@ ABOUT_VERSIONS = {
 
 TONES = 3
 """Shades of loudness in a roll."""
-
-BLACK_KEYS = frozenset({1, 3, 6, 8, 10})
 
 CHORD_CHARS = 74
 """Characters of chord names that fit side by side over a roll on the narrowest screen with two columns."""
@@ -314,9 +313,7 @@ def roll_svg(song: Excerpt, accompaniment: NoteArray, low: int, high: int) -> st
     """
     width, height = song.until_tick, high - low + 1
     black = "".join(
-        f"M0 {high - pitch}h{width}v1h-{width}z"
-        for pitch in range(low, high + 1)
-        if pitch % 12 in {1, 3, 6, 8, 10}
+        f"M0 {high - pitch}h{width}v1h-{width}z" for pitch in range(low, high + 1) if pitch % 12 in BLACK_KEYS
     )
     octaves = "".join(f"M0 {high - pitch + 1}h{width}" for pitch in range(low, high + 1) if pitch % 12 == 0)
     beats = "".join(f"M{tick} 0v{height}" for tick in range(GRID_PER_BEAT, width, GRID_PER_BEAT))

@@ -133,8 +133,7 @@ def _classes(roll: NDArray[np.bool_], bar_ticks: int) -> float:
 
 
 def _in_key(played: NoteArray, key: Key) -> float:
-    tonic = key.tonic + 3 if key.is_minor else key.tonic
-    is_inside = np.isin((played.pitch.astype(np.int64) - tonic) % 12, _MAJOR)
+    is_inside = np.isin((played.pitch.astype(np.int64) - key.relative_major) % 12, _MAJOR)
     total = int(played.duration_ticks.sum())
     return float(played.duration_ticks[is_inside].sum() / total) if total else float("nan")
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from midi.events import DRUMS, INSTRUMENT_NAMES
 from midi.note import PPQ, Note, NoteArray
-from midi.theory import Key, chord_name, estimate_key
+from midi.theory import BLACK_KEYS, Key, chord_name, estimate_key
 
 Color = tuple[int, int, int]
 
@@ -46,8 +46,6 @@ MAX_SYSTEMS = 40
 
 EDGE_BEATS = 0.03
 """Notes this near to the end of a line count as on it: 15 ms at 120 bpm."""
-
-_BLACK_KEYS = {1, 3, 6, 8, 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +245,7 @@ class _Page:
         self._box(self.left, top, right, top + self.roll_px, PANEL)
         for pitch in range(self.low, self.high + 1):
             y = self._y(pitch, top)
-            if pitch % 12 in _BLACK_KEYS:
+            if pitch % 12 in BLACK_KEYS:
                 self._box(self.left, y, right, y + self.row_px, PANEL_DARK)
         for pitch in range(self.low, self.high + 1):
             if pitch % 12 == 0:

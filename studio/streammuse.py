@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from midi.note import NoteArray
 from midi.theory import CONSONANT_INTERVALS
 from models.sequence.harmony import clip, harmony, pitched
-from models.sequence.metrics import Interval, bootstrap_mean, jensen_shannon
-from studio.listening import Excerpt
+from models.sequence.metrics import bootstrap_mean, jensen_shannon
+from studio.listening import Excerpt, interval_json
 from studio.terminal import table
 
 ONSET_BINS = 64
@@ -232,9 +232,3 @@ def cell(interval: Mapping[str, float | None] | None) -> str:
 
 def _plain(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def interval_json(interval: Interval) -> dict[str, float | None]:
-    """An interval as JSON; None where it is not known."""
-    values = {"mean": interval.mean, "low": interval.low, "high": interval.high}
-    return {name: None if np.isnan(value) else round(float(value), 5) for name, value in values.items()}

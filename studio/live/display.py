@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from midi.events import DRUMS, GRID_PER_BEAT
+from midi.theory import BLACK_KEYS
 from models.sequence.plan import PlannedNote
 from studio.live.messages import Snapshot
 from studio.live.meters import Percentiles
@@ -31,7 +32,6 @@ LOWEST_KEY = 36
 TICKS_A_CELL = 2
 ROLL_ROWS = 8
 NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
-BLACK_KEYS = frozenset({1, 3, 6, 8, 10})
 
 
 @dataclass(frozen=True, slots=True)

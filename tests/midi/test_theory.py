@@ -43,6 +43,11 @@ def test_keys_have_names() -> None:
     assert str(Key(6, is_minor=True)) == "F# minor"
 
 
+def test_relative_keys_share_a_signature() -> None:
+    assert Key(9, is_minor=True).relative_major == Key(0).relative_major == 0
+    assert Key(11, is_minor=True).relative_major == Key(2).relative_major == 2
+
+
 @pytest.mark.parametrize(
     ("pitches", "symbol"),
     [

@@ -12,7 +12,6 @@ from midi.corpus import build_corpus
 from midi.errors import UserError
 from midi.events import BarGrid, Role, vocabulary_hash
 from midi.note import Note, NoteArray, Part, Score
-from midi.theory import Key
 from models.sequence.harmony import read_chords
 from models.sequence.plan import Plan, PlannedNote, PlanRequest
 from studio import evaluate, listening
@@ -136,9 +135,6 @@ class TestOtherSongs:
                 # All songs play the same progression, so in the same key they sound the same classes.
                 assert set((other.pitch % 12).tolist()) <= set((here.accompaniment.pitch % 12).tolist())
                 assert other.pitch.min() >= 40
-
-    def test_relative_keys_share_a_signature(self):
-        assert listening._signature(Key(9, is_minor=True)) == listening._signature(Key(0))
 
     def test_no_song_of_the_metre_means_no_figures(self):
         waltz = replace(excerpt(1), bar_ticks=72)

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import pygame
 
 from midi.events import GRID_PER_BEAT
+from midi.theory import BLACK_KEYS
 
 LOW_KEY, HIGH_KEY = 21, 108
 """Lowest and highest key of a piano, A0 and C8."""
-
-BLACK = frozenset({1, 3, 6, 8, 10})
-"""Pitch classes of black keys."""
 
 NOW_SHARE = 0.62
 """Place of the now-line in the width of the score."""
@@ -32,7 +30,7 @@ _WHITE_BEFORE = (0, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6)
 
 def is_black(pitch: int) -> bool:
     """Whether a pitch is played by a black key."""
-    return pitch % 12 in BLACK
+    return pitch % 12 in BLACK_KEYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pygame
 
+from midi.theory import BLACK_KEYS
 from studio.live.deskview import DeskView
 from studio.ui.paint import Painter, text_width
 from studio.ui.theme import EDGE, GROUND, INK, INK_FAINT, INK_SOFT, PANEL, PLAYER, RAISED, mixed
@@ -54,7 +55,7 @@ class Cap:
     @property
     def is_black(self) -> bool:
         """Whether it plays a black key of the piano."""
-        return self.offset is not None and self.offset % 12 in {1, 3, 6, 8, 10}
+        return self.offset is not None and self.offset % 12 in BLACK_KEYS
 
 
 def caps(rect: pygame.Rect) -> list[Cap]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pygame
 
+from midi.theory import BLACK_KEYS
 from studio.ui.paint import Painter, text_image, text_width
 from studio.ui.play.notes import DRUM_ROWS, drum_row
 from studio.ui.play.sprites import diamond, draw_bar
@@ -30,8 +31,6 @@ LEAST_BAR_PX = 56
 NUMBER_ROOM_PX = 34
 SILENCE = TakePicture((), (0.0, 1.0), 0.0, 48, 72)
 """Stands in while a take is being read."""
-
-_BLACK = frozenset({1, 3, 6, 8, 10})
 
 
 def bars_shown(width_px: int, n_bars: int, least_px: int) -> int:
@@ -269,7 +268,7 @@ class TakeRoll(Widget):
             image.fill(CHOSEN, (again_x, 0, next_x - again_x, plane.height))
         for pitch in range(self._seen.low_pitch, self._seen.high_pitch + 1):
             top, bottom = self._lane(pitch)
-            if pitch % 12 in _BLACK:
+            if pitch % 12 in BLACK_KEYS:
                 shade = pygame.Surface((plane.width, bottom - top), pygame.SRCALPHA)
                 shade.fill((*GROUND, 110))
                 image.blit(shade, (0, top))
