@@ -28,6 +28,7 @@ from midi.instruments import (
     DRUMS,
     INSTRUMENT_NAMES,
     N_INSTRUMENTS,
+    PIANO,
     drum_pitch,
     instrument_class,
     parts_mask,
@@ -37,7 +38,7 @@ from midi.note import DRUM_CHANNEL, NoteArray, Part, Score
 __all__ = [
     "CLASS_PROGRAMS", "DRUMS", "DRUM_HIGH", "DRUM_LOW", "DURATION_TICKS", "EVENT_DTYPE", "FIELD_SIZES",
     "GRID_PER_BEAT", "INSTRUMENT_NAMES", "LONG_NOTE_TICKS", "MAX_BAR_TICKS", "NO_DURATION",
-    "NO_INSTRUMENT", "NO_PITCH", "NO_VELOCITY", "N_INSTRUMENTS", "OPEN_DURATION", "PREDICTED",
+    "NO_INSTRUMENT", "NO_PITCH", "NO_VELOCITY", "N_INSTRUMENTS", "OPEN_DURATION", "PIANO", "PREDICTED",
     "VELOCITY_STEP", "BarGrid", "Events", "Field", "Interplay", "Role", "Rows",
     "bar_events", "close_human_notes", "decode", "drum_pitch", "duration_bin", "encode", "events_score",
     "instrument_class", "note_events", "release_events", "score_events", "sort_events", "start_row",

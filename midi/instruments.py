@@ -16,6 +16,8 @@ INSTRUMENT_NAMES = (
 """Instrument classes: the General MIDI families, but string ensembles with the strings, the two families
 of effects as one, and drums last."""
 
+PIANO = INSTRUMENT_NAMES.index("piano")
+
 CLASS_PROGRAMS = (0, 11, 16, 25, 33, 48, 52, 61, 66, 73, 80, 89, 98, 104, 114, 0)
 """General MIDI program that plays each class, and belongs to it."""
 

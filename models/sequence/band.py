@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from midi.bars import BarGrid
 from midi.corpus import GRID_NOTE, CorpusPart, GridNotes, guess_lead, split_of
 from midi.errors import UserError
-from midi.events import DRUMS, GRID_PER_BEAT, INSTRUMENT_NAMES, drum_pitch
+from midi.events import DRUMS, GRID_PER_BEAT, INSTRUMENT_NAMES, PIANO, drum_pitch
 from midi.files import read
 from midi.intake import Intake
 from models.sequence.harmony import ChordSpan, read_chords
 
-PIANO, BASS, PAD = (INSTRUMENT_NAMES.index(name) for name in ("piano", "bass", "pad"))
+BASS, PAD = (INSTRUMENT_NAMES.index(name) for name in ("bass", "pad"))
 
 BASS_LOW, BASS_HIGH = 28, 50
 """Range of the bass: from a bass guitar's open E1 to D3."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from midi.corpus import Arrange, Corpus, build_corpus
-from midi.events import DRUMS, vocabulary_hash
+from midi.events import DRUMS, PIANO, vocabulary_hash
 from midi.note import DRUM_CHANNEL, NoteArray
 from models.bundle import Bundle, read_bundle, write_bundle
 from models.device import pick_device
@@ -28,7 +28,7 @@ from models.sequence.task import (
     held_out_windows,
     nll_figures,
 )
-from models.sequence.windows import BAND, PIANO, Draw, RoleMix, WindowConfig, places, window
+from models.sequence.windows import BAND, Draw, RoleMix, WindowConfig, places, window
 from models.training.checkpoint import read_weights
 from models.training.contract import FitResult, LoopConfig, Progress
 from models.training.loop import fit

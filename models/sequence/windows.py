@@ -15,9 +15,9 @@ from midi.corpus import Corpus, Song, song_events
 from midi.events import (
     DRUMS,
     GRID_PER_BEAT,
-    INSTRUMENT_NAMES,
     MAX_BAR_TICKS,
     OPEN_DURATION,
+    PIANO,
     Events,
     Field,
     Interplay,
@@ -54,8 +54,6 @@ DOUBLINGS = (-12, -5, -4, -3, 3, 4, 5, 7, 8, 9, 12)
 
 AGAIN_TICKS = (GRID_PER_BEAT // 4, GRID_PER_BEAT // 2, GRID_PER_BEAT)
 """Distances in grid ticks at which it strikes its chords again."""
-
-PIANO = INSTRUMENT_NAMES.index("piano")
 
 HOP_BARS = 8
 """Distance between the places of a song at which windows may open."""

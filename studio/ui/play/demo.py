@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import assets
-from midi.events import DRUMS, INSTRUMENT_NAMES
+from midi.events import DRUMS, INSTRUMENT_NAMES, PIANO
 from models.sequence.plan import PlannedNote, Steering
 from studio.live.deskview import DeskView, Devices, RollNote, TakeState
 from studio.live.feel import Feel
@@ -25,7 +25,7 @@ PARTNER_NAME = "partner"
 """Bundle that the demo plays with."""
 
 BPM = 108.0
-PIANO, BASS, STRINGS = (INSTRUMENT_NAMES.index(name) for name in ("piano", "bass", "strings"))
+BASS, STRINGS = (INSTRUMENT_NAMES.index(name) for name in ("bass", "strings"))
 STEERING = Steering(temperature=0.95, density=0.6, instruments=(PIANO, BASS, STRINGS, DRUMS))
 COMMIT_TICKS, LOOKAHEAD_TICKS = 18, 66
 _BAR = 96
