@@ -291,20 +291,7 @@ def _learned_from(model: str) -> tuple[str, str]:
 def live_runs(song: listening.Excerpt, change_bar: int, seed: int) -> list[LiveRun]:
     """Every performance of one excerpt: as it is, without hearing, by rules, and with a tritone change."""
     changed = listening.tritone_melody(song, change_bar)
-    return [
-        LiveRun(
-            kind=kind,
-            melody=changed if kind == "tritone" else song.melody,
-            grid=song.grid,
-            bpm=song.bpm,
-            until_tick=song.until_tick,
-            instruments=song.instruments,
-            hears_human=kind != "deaf",
-            has_model=kind != "rules",
-            seed=seed,
-        )
-        for kind in KINDS
-    ]
+    return [quality.live_run(song, kind, seed, changed if kind == "tritone" else None) for kind in KINDS]
 
 
 def compare(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from textwrap import fill
 from typing import Any, Protocol, cast
 
@@ -22,7 +20,7 @@ from studio.delivery import delivery
 from studio.listening import Excerpt
 from studio.live.planner import PlannerSpec
 from studio.phrasespace import PHRASE_BARS, PhraseSpace, frechet_rows, song_features
-from studio.rehearsal import LiveRun, Performance, perform_runs
+from studio.rehearsal import LiveRun, Performance, each_with_planner, perform_runs, process_planner
 from studio.streammuse import REMARK_CHARS, cell, heard_until, streammuse_table, table_lines
 from studio.terminal import table
 
@@ -94,7 +92,7 @@ def play_all(
         with_offline: Also accompany without delay.
         tell: Told how far it is.
     """
-    runs = [_run(song, kind, seed + i) for i, song in enumerate(songs) for kind in LIVE_KINDS]
+    runs = [live_run(song, kind, seed + i) for i, song in enumerate(songs) for kind in LIVE_KINDS]
     done = perform_runs(
         runs, spec, latency_s=latency_ms / 1000, jobs=jobs,
         on_run=lambda at, total: tell("Playing along", at, total),
@@ -102,16 +100,26 @@ def play_all(
     live = {kind: done[number :: len(LIVE_KINDS)] for number, kind in enumerate(LIVE_KINDS)}
     offline: list[NoteArray] = []
     if with_offline:
-        for notes in _offline(songs, spec, seed, jobs):
+        seeds = [seed + i for i in range(len(songs))]
+        for notes in each_with_planner(_accompany_in_process, songs, seeds, spec, jobs):
             offline.append(notes)
             tell("Playing without delay", len(offline), len(songs))
     return Played(songs, runs[:: len(LIVE_KINDS)], live, offline, latency_ms)
 
 
-def _run(song: Excerpt, kind: str, seed: int) -> LiveRun:
+def live_run(song: Excerpt, kind: str, seed: int, melody: NoteArray | None = None) -> LiveRun:
+    """A performance of an excerpt on the manual clock.
+
+    Args:
+        song: What the partner plays with.
+        kind: ``deaf`` cuts its hearing, ``rules`` leaves it to the rules; any other name is the partner.
+        seed: Of the partner.
+        melody: In place of the song's own.
+    """
     return LiveRun(
-        kind=kind, melody=song.melody, grid=song.grid, bpm=song.bpm, until_tick=song.until_tick,
-        instruments=song.instruments, hears_human=kind != "deaf", has_model=kind != "rules", seed=seed,
+        kind=kind, melody=song.melody if melody is None else melody, grid=song.grid, bpm=song.bpm,
+        until_tick=song.until_tick, instruments=song.instruments, hears_human=kind != "deaf",
+        has_model=kind != "rules", seed=seed,
     )  # fmt: skip
 
 
@@ -136,25 +144,8 @@ def _grid_notes(part: Part) -> NoteArray:
     return NoteArray(notes.onset_ticks, notes.duration_ticks, notes.pitch, notes.velocity, channel)
 
 
-def _offline(songs: Sequence[Excerpt], spec: PlannerSpec, seed: int, jobs: int) -> Iterator[NoteArray]:
-    seeds = [seed + i for i in range(len(songs))]
-    if jobs <= 1:
-        _build(spec)
-        yield from map(_accompany_in_process, songs, seeds)
-        return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _build, (spec,)) as pool:
-        yield from pool.map(_accompany_in_process, songs, seeds)
-
-
-_process_partner: list[Accompanist] = []
-
-
-def _build(spec: PlannerSpec) -> None:
-    _process_partner[:] = [cast("Accompanist", spec.build())]
-
-
 def _accompany_in_process(song: Excerpt, seed: int) -> NoteArray:
-    return accompany_song(song, _process_partner[0], seed)
+    return accompany_song(song, cast("Accompanist", process_planner()), seed)
 
 
 def quality_report(

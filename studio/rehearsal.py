@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import TypeVar
 
 from midi.events import BarGrid, Role
 from midi.note import NoteArray
@@ -20,6 +21,10 @@ from studio.live.messages import Input, KeyDown, KeyUp, LiveCounts
 from studio.live.offline import play_offline
 from studio.live.planner import InlinePlanner, NoPlanner, PlannerLike, PlannerSpec, warm_up_request
 from studio.live.transport import Transport
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -117,24 +122,42 @@ def perform_runs(
         One performance a run, in their order, the same for any number of jobs.
     """
     found: list[Performance] = []
-    for performance in _performances(runs, spec, latency_s, jobs):
+    for performance in each_with_planner(_play_in_process, runs, [latency_s] * len(runs), spec, jobs):
         found.append(performance)
         if on_run:
             on_run(len(found), len(runs))
     return found
 
 
-def _performances(
-    runs: Sequence[LiveRun], spec: PlannerSpec, latency_s: float, jobs: int
-) -> Iterator[Performance]:
+def _play_in_process(run: LiveRun, latency_s: float) -> Performance:
+    return play_run(run, process_planner(), latency_s)
+
+
+def each_with_planner(
+    task: Callable[[_A, _B], _Made], first: Sequence[_A], second: Sequence[_B], spec: PlannerSpec, jobs: int
+) -> Iterator[_Made]:
+    """Call a task for many things, in this process or in several that each build the planner once.
+
+    Args:
+        task: A function of a module; it gets the planner from :func:`process_planner`.
+        first: First argument of each call.
+        second: Second argument of each call, as many.
+        spec: How each process builds the planner.
+        jobs: Processes; 1 is this one.
+
+    Yields:
+        What each call returns, in their order.
+    """
     if jobs <= 1:
-        planner = spec.build()
-        for run in runs:
-            yield play_run(run, planner, latency_s)
+        _build(spec)
+        try:
+            yield from map(task, first, second)
+        finally:
+            _process_planner.clear()
         return
     # Forking a process with torch's threads in it can hang; a new interpreter cannot.
     with ProcessPoolExecutor(jobs, get_context("spawn"), _build, (spec,)) as pool:
-        yield from pool.map(_play_in_process, runs, [latency_s] * len(runs))
+        yield from pool.map(task, first, second)
 
 
 _process_planner: list[PlannerLike] = []
@@ -144,5 +167,6 @@ def _build(spec: PlannerSpec) -> None:
     _process_planner[:] = [spec.build()]
 
 
-def _play_in_process(run: LiveRun, latency_s: float) -> Performance:
-    return play_run(run, _process_planner[0], latency_s)
+def process_planner() -> PlannerLike:
+    """The planner of this process, while :func:`each_with_planner` runs."""
+    return _process_planner[0]
