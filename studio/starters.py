@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -128,34 +128,22 @@ def _build(
 
 def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: recipe.Advance) -> Bundle:
     """The accompanist: POP909's melodies are the player's, the rest is the partner's."""
-    run = recipe.MusicRun(
-        data / "pop909",
-        run_dir,
-        "partner",
-        max_minutes=minutes,
-        resume=True,
-        device=device,
-        data=(POP909,),
-        licence="Apache-2.0",
-    )
-    return _listened(run, advance)
+    return _listened(_songs("partner", data, run_dir, minutes, device), advance)
 
 
 def _band(data: Path, run_dir: Path, minutes: float, device: str, advance: recipe.Advance) -> Bundle:
     """The accompanist as a band: any choice of piano, strings, bass, pad and drums to the same songs."""
-    run = recipe.MusicRun(
-        data / "pop909",
-        run_dir,
-        "band",
-        parent=BAND_PARENT,
-        max_minutes=minutes,
-        resume=True,
-        device=device,
-        data=(POP909, GROOVE),
+    songs = _songs("band", data, run_dir, minutes, device)
+    arrange = Arranger(data / "groove")
+    return _listened(replace(songs, parent=BAND_PARENT, data=(POP909, GROOVE), arrange=arrange), advance)
+
+
+def _songs(name: str, data: Path, run_dir: Path, minutes: float, device: str) -> recipe.MusicRun:
+    """A training on POP909 as it is."""
+    return recipe.MusicRun(
+        data / "pop909", run_dir, name, max_minutes=minutes, resume=True, device=device, data=(POP909,),
         licence="Apache-2.0",
-        arrange=Arranger(data / "groove"),
-    )
-    return _listened(run, advance)
+    )  # fmt: skip
 
 
 def _listened(run: recipe.MusicRun, advance: recipe.Advance) -> Bundle:
