@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest.register_assert_rewrite("tests.studio.live.stages")
+
 
 @pytest.fixture
 def room(tmp_path):

@@ -16,7 +16,7 @@ from studio.live.messages import Actions, Input, KeyDown, KeyUp, PlanArrived
 from studio.live.planner import InlinePlanner, PlannerSpec
 from studio.rehearsal import LiveRun, play_run
 from tests.studio.live.fakes import BeatPlanner, SearchingPlanner, plan_of
-from tests.studio.live.test_conductor import stage
+from tests.studio.live.stages import stage
 from tests.studio.live.test_worker import Inbox, request, running
 
 
