@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from midi.events import FIELD_SIZES, PREDICTED, Field
 from models.sequence.decode import Reader, draw
+from models.sequence.fast import FastReader
 from tests.models.pieces import random_rows, tiny_model
 
 MODEL = tiny_model(scale=4.0)
@@ -86,28 +87,6 @@ class TestReader:
         reader.read(changed[:5])
         assert (reader.rows_fed, len(reader), reader.room) == (40, 5, CONTEXT - 5)
 
-    @pytest.mark.parametrize("n", [0, CONTEXT + 1])
-    def test_nothing_and_too_much_are_refused(self, n):
-        reader = Reader(MODEL)
-        reader.read(rows(1, 3))
-        with pytest.raises(ValueError, match=f"cannot read {n} rows"):
-            reader.read(rows(0, n))
-        assert len(reader) == 3
-
-    def test_appending_beyond_the_context_is_refused_and_changes_nothing(self):
-        reader = Reader(MODEL)
-        reader.read(rows(1, CONTEXT - 2))
-        before = states(reader)
-        with pytest.raises(ValueError, match="do not fit"):
-            reader.append(rows(2, 3))
-        assert reader.room == 2
-        assert torch.equal(states(reader), before)
-
-    def test_there_is_no_next_row_before_the_first(self):
-        reader = Reader(MODEL)
-        with pytest.raises(ValueError, match="nothing was read"):
-            reader.next_row()
-
     def test_logits_are_those_of_training(self):
         reader, piece = Reader(MODEL), rows(4, 11)
         reader.read(piece[:10])
@@ -118,6 +97,30 @@ class TestReader:
             want = MODEL.logits(MODEL(whole[:, :10]), whole[:, 1:])
         for field in PREDICTED:
             np.testing.assert_allclose(logits.of(field), want[field][0, -1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [Reader, FastReader])
+class TestRefusals:
+    @pytest.mark.parametrize("n", [0, CONTEXT + 1])
+    def test_nothing_and_too_much_are_refused(self, kind, n):
+        reader = kind(MODEL)
+        reader.read(rows(1, 3))
+        with pytest.raises(ValueError, match=f"cannot read {n} rows"):
+            reader.read(rows(0, n))
+        assert len(reader) == 3
+
+    def test_appending_beyond_the_context_is_refused_and_changes_nothing(self, kind):
+        reader = kind(MODEL)
+        reader.read(rows(1, CONTEXT - 2))
+        before = states(reader)
+        with pytest.raises(ValueError, match="do not fit"):
+            reader.append(rows(2, 3))
+        assert (reader.room, reader.rows_fed) == (2, CONTEXT - 2)
+        assert torch.equal(states(reader), before)
+
+    def test_there_is_no_next_row_before_the_first(self, kind):
+        with pytest.raises(ValueError, match="nothing was read"):
+            kind(MODEL).next_row()
 
 
 class TestDraw:

@@ -18,8 +18,8 @@ from models.sequence.guidance import Unheard
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
 from models.sequence.player import Player
 from tests.models.pieces import random_rows, tiny_model
-from tests.models.test_player import CONFIG as WIDE
-from tests.models.test_player import request
+from tests.models.planrequests import CONFIG as WIDE
+from tests.models.planrequests import request
 
 CONFIG = EventModelConfig(TrunkConfig(width=24, layers=2, heads=3, context=48, dropout=0.0), head_width=16)
 MODEL = tiny_model(scale=4.0, config=CONFIG)
@@ -158,27 +158,6 @@ class TestReader:
         logits(reader, row)
         logits(other, row)
         assert passed == [2]
-
-    @pytest.mark.parametrize("n", [0, CONTEXT + 1])
-    def test_nothing_and_too_much_are_refused(self, n):
-        reader = FastReader(MODEL)
-        reader.read(rows(1, 3))
-        with pytest.raises(ValueError, match=f"cannot read {n} rows"):
-            reader.read(rows(0, n))
-        assert len(reader) == 3
-
-    def test_appending_beyond_the_context_is_refused_and_changes_nothing(self):
-        reader, row = FastReader(MODEL), rows(2, 1)[0]
-        reader.read(rows(1, CONTEXT - 2))
-        before = logits(reader, row)
-        with pytest.raises(ValueError, match="do not fit"):
-            reader.append(rows(2, 3))
-        assert (reader.room, reader.rows_fed) == (2, CONTEXT - 2)
-        same_logits(logits(reader, row), before)
-
-    def test_there_is_no_next_row_before_the_first(self):
-        with pytest.raises(ValueError, match="nothing was read"):
-            FastReader(MODEL).next_row()
 
     def test_the_whole_context_can_be_used(self):
         fast, eager, piece = FastReader(MODEL), Reader(MODEL), rows(6, CONTEXT)

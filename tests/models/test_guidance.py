@@ -16,7 +16,7 @@ from models.sequence.guidance import MAX_CONTRAST, Unheard, guided
 from models.sequence.network import EventModelConfig, TrunkConfig
 from models.sequence.player import Player
 from tests.models.pieces import tiny_model
-from tests.models.test_player import request
+from tests.models.planrequests import request
 
 BAR = 4 * GRID_PER_BEAT
 CONFIG = EventModelConfig(TrunkConfig(16, 1, 2, 256, 0.0), head_width=16)

@@ -1,6 +1,7 @@
+"""The player's plans: what is never played, how long they take to read, and what steers them."""
+
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,63 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import midi
-from midi.errors import UserError
-from midi.events import (
-    DRUM_HIGH,
-    DRUM_LOW,
-    DRUMS,
-    FIELD_SIZES,
-    GRID_PER_BEAT,
-    BarGrid,
-    Field,
-    Role,
-    decode,
-    score_events,
-    start_row,
-    vocabulary_hash,
-)
-from midi.note import Note, NoteArray, Part, Score, TimeSignature
-from midi.stream import EventStream
-from models.bundle import write_bundle
+from midi.events import DRUM_HIGH, DRUM_LOW, DRUMS, FIELD_SIZES, BarGrid, Field, Role, decode, start_row
 from models.sequence.draft import MAX_CHORD
-from models.sequence.network import EventModelConfig, TrunkConfig
-from models.sequence.plan import PlanRequest, Steering
-from models.sequence.player import ARCHITECTURE, Player
-from tests.models.pieces import TINY, song, tiny_model, zero_heads
-
-BAR = 4 * GRID_PER_BEAT
-CONFIG = EventModelConfig(TrunkConfig(16, 1, 2, 256, 0.0), head_width=16)
-FIVE_METRES = BarGrid(((0, 72), (144, 96), (336, 60), (456, 192)))
-
-
-def player(seed: int = 0, scale: float = 4.0) -> Player:
-    return Player(tiny_model(seed, CONFIG, scale))
-
-
-def request(
-    from_tick: int = BAR,
-    until_tick: int = 2 * BAR,
-    *,
-    grid: BarGrid | None = None,
-    human: tuple[tuple[int, int], ...] = ((0, 60), (24, 64), (48, 67)),
-    human_from_tick: int | None = None,
-    number: int = 1,
-    seed: int = 0,
-    **steering: object,
-) -> PlanRequest:
-    """A request after some human notes ``(tick, pitch)`` before ``from_tick``."""
-    grid = grid or BarGrid()
-    stream = EventStream(grid)
-    stream.advance(from_tick + 1)
-    melody = NoteArray.from_notes(Note(tick, 12, pitch) for tick, pitch in human)
-    events = score_events(Score((Part("m", melody),), midi.TempoMap(GRID_PER_BEAT)), [0])
-    stream.insert(events[events["role"] == Role.HUMAN])
-    heard_to = from_tick if human_from_tick is None else human_from_tick
-    return PlanRequest(
-        number, stream.rows(), 0, from_tick, until_tick, heard_to, grid, Steering(**steering), seed
-    )
-
+from models.sequence.plan import PlanRequest
+from models.sequence.player import Player
+from tests.models.pieces import TINY, tiny_model, zero_heads
+from tests.models.planrequests import BAR, CONFIG, FIVE_METRES, player, request
 
 steerings = st.fixed_dictionaries(
     {
@@ -82,11 +32,6 @@ steerings = st.fixed_dictionaries(
 PLAYERS = [player(seed) for seed in range(3)]
 
 
-def melody(seed: int, bars: int = 4, numerator: int = 4) -> Score:
-    whole = song(seed, bars, numerator=numerator)
-    return replace(whole, parts=whole.parts[:1])
-
-
 @pytest.fixture(scope="module")
 def handmade() -> Player:
     """Steps are geometric, pitches lean towards 60, whatever was read."""
@@ -98,11 +43,6 @@ def handmade() -> Player:
         pitch = torch.arange(FIELD_SIZES[Field.PITCH])
         model.head_out[Field.PITCH].bias.copy_(-0.2 * (pitch - 60).abs())
     return Player(model)
-
-
-@pytest.fixture
-def tune() -> Score:
-    return melody(3)
 
 
 class TestMasks:
@@ -324,129 +264,3 @@ class TestSteering:
             for top_p in (0.2, 1.0)
         ]
         assert len(pitches[0]) < len(pitches[1])
-
-
-class TestAccompany:
-    def test_keeps_what_the_human_plays(self, tune):
-        late = NoteArray.from_notes(replace(n, onset_ticks=n.onset_ticks + 7) for n in tune.parts[0].notes)
-        off_grid = replace(tune.parts[0], notes=late)
-        score = replace(tune, parts=(off_grid,))
-        duet = player().accompany(score, seed=1)
-        assert duet.parts[0] is off_grid
-        assert len(duet.parts) == 2
-        assert "partner" in duet.parts[1].name
-        assert duet.tempo_map == score.tempo_map
-
-    def test_same_seed_same_duet(self, tune):
-        one, same, other = (player().accompany(tune, seed=seed) for seed in (1, 1, 2))
-        assert np.array_equal(one.parts[1].notes.onset_ticks, same.parts[1].notes.onset_ticks)
-        assert np.array_equal(one.parts[1].notes.pitch, same.parts[1].notes.pitch)
-        assert [n.pitch for n in one.parts[1].notes] != [n.pitch for n in other.parts[1].notes]
-
-    @pytest.mark.parametrize("cut", [5, 9])
-    def test_what_comes_later_changes_nothing_before(self, tune, cut):
-        melody = list(tune.parts[0].notes)
-        tail = [
-            replace(note, pitch=note.pitch - 5, onset_ticks=note.onset_ticks + 60) for note in melody[cut:]
-        ]
-        changed = replace(
-            tune, parts=(replace(tune.parts[0], notes=NoteArray.from_notes(melody[:cut] + tail)),)
-        )
-        when = melody[cut].onset_ticks
-
-        def before(duet: Score) -> list[Note]:
-            return [note for note in duet.parts[1].notes if note.onset_ticks < when]
-
-        first, second = player().accompany(tune), player().accompany(changed)
-        assert before(first)
-        assert before(first) == before(second)
-        assert list(first.parts[1].notes) != list(second.parts[1].notes)
-
-    def test_plays_on_through_long_rests(self):
-        notes = NoteArray.from_notes([Note(0, 400, 60), Note(12 * 4 * 480, 400, 62)])
-        score = Score((Part("m", notes),), midi.TempoMap(480))
-        duet = Player(tiny_model(0, TINY, 4.0)).accompany(score)
-        onsets = duet.parts[1].notes.onset_ticks // (4 * 480)
-        assert len(set(onsets.tolist())) > 9
-
-    def test_deaf_it_ignores_the_melody(self, tune):
-        deaf = Steering(hears_human=False)
-        raised = NoteArray.from_notes(replace(n, pitch=n.pitch + 3) for n in tune.parts[0].notes)
-        other = replace(tune, parts=(replace(tune.parts[0], notes=raised),))
-        plays = [list(player().accompany(score, steering=deaf).parts[1].notes) for score in (tune, other)]
-        assert plays[0] == plays[1]
-        heard = [list(player().accompany(score).parts[1].notes) for score in (tune, other)]
-        assert heard[0] != heard[1]
-
-    def test_only_the_parts_named_are_the_humans(self):
-        duet = player().accompany(song(1, 2), human_parts=[0])
-        assert [part.name for part in duet.parts[:1]] == ["MELODY"]
-        assert all("partner" in part.name for part in duet.parts[1:])
-
-    def test_bars_of_three(self):
-        score = melody(2, 3, numerator=3)
-        assert score.time_signatures == (TimeSignature(0, 3, 4),)
-        duet = player().accompany(score)
-        assert duet.parts[1].notes.onset_ticks.max() < 9 * 480
-
-
-FIELDS = {
-    "name": "tiny", "version": "1.0.0", "kinds": {"in": "notes", "out": "notes"},
-    "architecture": ARCHITECTURE, "config": CONFIG.to_dict(), "vocabulary_hash": vocabulary_hash(),
-    "licence": "Apache-2.0",
-}  # fmt: skip
-
-
-class TestLoad:
-    def bundle(self, folder, **changes):
-        write_bundle(folder, FIELDS | changes, tiny_model(0, CONFIG).state_dict(), "card")
-        return folder
-
-    @pytest.mark.parametrize("device", ["auto", "cpu"])
-    def test_what_was_written_plays(self, tmp_path, device):
-        loaded = Player.load(self.bundle(tmp_path / "b"), device=device)
-        assert loaded.name == "tiny@1.0.0"
-        assert next(loaded.model.parameters()).device.type == "cpu"
-        assert loaded.plan(request()).notes == Player(tiny_model(0, CONFIG)).plan(request()).notes
-
-    @pytest.mark.parametrize(
-        ("changes", "message"),
-        [
-            ({"vocabulary_hash": "0123456789abcdef"}, "vocabulary"),
-            ({"vocabulary_hash": None}, "vocabulary"),
-            ({"architecture": "chorale"}, "holds a network 'chorale'"),
-            ({"config": TINY.to_dict()}, "do not fit"),
-            ({"config": {}}, "do not fit"),
-            ({"config": {"trunk": 5}}, "do not fit"),
-            ({"config": {"trunk": {"width": 16, "heads": 0}, "head_width": 16}}, "do not fit"),
-            ({"config": {"trunk": {"size": 16}}}, "do not fit"),
-        ],
-    )
-    def test_what_does_not_fit_is_refused_with_a_hint(self, tmp_path, changes, message):
-        with pytest.raises(UserError, match=message) as caught:
-            Player.load(self.bundle(tmp_path / "b", **changes))
-        assert caught.value.hint
-
-    def test_damaged_weights_are_refused(self, tmp_path):
-        folder = self.bundle(tmp_path / "b")
-        weights = folder / "model.safetensors"
-        damaged = bytearray(weights.read_bytes())
-        damaged[-1] ^= 1
-        weights.write_bytes(damaged)
-        with pytest.raises(UserError) as caught:
-            Player.load(folder)
-        assert caught.value.hint
-
-    def test_missing_bundles_are_refused(self, tmp_path):
-        folder = self.bundle(tmp_path / "b")
-        shutil.rmtree(folder)
-        with pytest.raises(UserError):
-            Player.load(folder)
-        with pytest.raises(UserError, match="no bundle"):
-            Player.load("nowhere")
-
-    @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
-    def test_a_device_that_is_not_there_is_a_sentence(self, tmp_path):
-        with pytest.raises(UserError, match="no device 'cuda'") as caught:
-            Player.load(self.bundle(tmp_path / "b"), device="cuda")
-        assert "auto" in caught.value.hint

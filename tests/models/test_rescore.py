@@ -31,7 +31,7 @@ from models.sequence.plan import Plan, PlanRequest
 from models.sequence.player import Player
 from models.sequence.rescore import BURST_S, CPU_SHARE, HEAD_TICKS, Allowance, Imagined, Judge
 from tests.models.pieces import tiny_model
-from tests.models.test_player import request
+from tests.models.planrequests import request
 
 BAR = 4 * GRID_PER_BEAT
 CONFIG = EventModelConfig(TrunkConfig(16, 1, 2, 256, 0.0), head_width=16)
