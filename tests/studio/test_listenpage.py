@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +18,7 @@ from studio.listenpage import VERSIONS, About
 from studio.live.messages import LiveCounts, Voice
 from studio.quality import Played
 from studio.rehearsal import Performance
+from tests.studio.htmlpage import Page
 
 BAR = 96
 NASTY = """</script><script>alert(1)</script> "'&{{data}}"""
@@ -39,31 +39,6 @@ def played(n: int = 2) -> Played:
     parts = {"live": notes((0, 40, 55)), "deaf": notes((30, 40, 57)), "rules": notes()}
     live = {kind: [Performance(part, LiveCounts())] * n for kind, part in parts.items()}
     return Played(songs, [], live, [], 60.0)
-
-
-class Page(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.scripts: list[str] = []
-        self._in_script = False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self._in_script = tag == "script"
-        if self._in_script:
-            self.scripts.append("")
-
-    def handle_endtag(self, tag):
-        self._in_script = self._in_script and tag != "script"
-
-    def handle_data(self, data):
-        if self._in_script:
-            self.scripts[-1] += data
-
-    def of(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,6 +11,7 @@ import pytest
 
 from studio.gallery.metadata import ModelMark, State, pack_styles, save_picture
 from studio.gallery.page import entries_of, script_json, write_page
+from tests.studio.htmlpage import Page
 
 NASTY = """</script><script>alert(1)</script> "'&<!-- {{data}}"""
 
@@ -27,31 +27,6 @@ def fill(folder, n=6, **more):
         save_picture(pictures / f"{i} #ä&.png", np.full((64, 64, 3), 40 * i, np.uint8), state)
     (pictures / "stranger.png").write_text("no picture")
     return write_page(folder, entries_of(folder, pictures), {"sheet": folder / "sheet 1.png"})
-
-
-class Page(HTMLParser):
-    """What an HTML parser sees."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.scripts, self._in_script = [], [], False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self._in_script = tag == "script"
-        if self._in_script:
-            self.scripts.append("")
-
-    def handle_endtag(self, tag):
-        self._in_script = self._in_script and tag != "script"
-
-    def handle_data(self, data):
-        if self._in_script:
-            self.scripts[-1] += data
-
-    def of(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 @pytest.fixture
