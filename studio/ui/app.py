@@ -1,8 +1,8 @@
 """The program around the widgets: events in, frames out, and everything a widget may ask for.
 
 One thread. A frame looks at the desk, lets every widget look, and draws what that marked. Between frames the
-program waits for events: 60 frames a second while something moves, else 20 looks a second, of which those that
-change nothing draw nothing.
+program waits for events: 60 frames a second while something moves, else 20 looks a second, of which those
+that change nothing draw nothing.
 """
 
 from __future__ import annotations
