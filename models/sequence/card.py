@@ -44,6 +44,7 @@ def music_card(
         "",
         *_data(fields, corpus),
         *_parts(corpus),
+        *_habits(fields["metrics"].get("habits") or {}),
         "",
         "## Held-out likelihood",
         "",
@@ -87,6 +88,17 @@ def _parts(corpus: Mapping[str, Any]) -> list[str]:
     found = sorted(corpus["instruments"].items(), key=lambda item: (-item[1], int(item[0])))
     parts = ", ".join(f"{INSTRUMENT_NAMES[int(instrument)]} {count}" for instrument, count in found)
     return [f"- parts: {parts}"] if parts else []
+
+
+def _habits(habits: Mapping[str, Any]) -> list[str]:
+    """What the parts are like on average: what a partner that strays is pulled back to."""
+    lines = []
+    for name, habit in habits.items():
+        how = f"  - {name}: {habit['notes_per_beat']:.1f} notes a beat"
+        if habit["pitch"] is not None:
+            how += f", mean pitch {habit['pitch']:.1f}, length {habit['length_beats']:.2f} beats"
+        lines.append(f"{how} ({habit['songs']} songs)")
+    return ["- how they accompany, median of the training songs:", *lines] if lines else []
 
 
 def _likelihood(nll: Mapping[str, Any]) -> list[str]:

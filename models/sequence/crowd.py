@@ -1,9 +1,12 @@
-"""Keeping the partner from running away into ever denser clusters.
+"""How many notes the partner plays: kept near what is usual, and from running away into ever denser clusters.
 
 A partner that reads its own notes takes a dense bar for a dense style and goes on denser still. Arrangers
 hardly ever do: in nine of ten bars of POP909 there are at most five notes a beat. Beyond that, the
 more crowded the last bar, the less likely another note at the same onset, or soon after, is made. Every
 part has a limit of its own, so that drums, which strike often, do not silence the piano.
+
+Where the training music tells what is usual (:mod:`models.sequence.habits`), all parts together are also
+pulled towards that, from both sides.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midi.events import DRUMS, FIELD_SIZES, GRID_PER_BEAT, N_INSTRUMENTS, Field, Role, Rows
+from models.sequence.habits import Habits
 from models.sequence.plan import Steering
 
 CROWDED_PER_BEAT = 5.0
@@ -30,6 +34,18 @@ SAME_ONSET = 1.0
 LATER = 0.5
 """Density, as in ``Steering``, given up for each note a beat too many."""
 
+NEAR = 0.05
+"""Share of the usual number of notes by which there may be more or fewer before anything pulls."""
+
+PULL = 6.5
+"""Density, as in ``Steering``, given up where there are twice as many notes as usual."""
+
+MOST_TOO_FEW = 0.5
+"""However few there were, because the partner rested, it is not hurried more than for this share."""
+
+TOLD_BY = 8
+"""Notes in the last four spans without which nothing is known of how densely the partner plays."""
+
 _STEPS = np.arange(FIELD_SIZES[Field.DELTA], dtype=np.float32)
 
 
@@ -43,10 +59,11 @@ class Crowd:
             before it was switched off crowds nobody.
     """
 
-    def __init__(self, context: Rows, tick: int, steering: Steering) -> None:
+    def __init__(self, context: Rows, tick: int, steering: Steering, habits: Habits | None = None) -> None:
         ticks = np.cumsum(context[:, Field.DELTA].astype(np.int64))
         ticks += tick - int(ticks[-1])
-        recent = (context[:, Field.ROLE] == Role.PARTNER) & (ticks > tick - SPAN_TICKS)
+        is_own = context[:, Field.ROLE] == Role.PARTNER
+        recent = is_own & (ticks > tick - SPAN_TICKS)
         own = context[recent, Field.INSTRUMENT].tolist()
         self._notes = deque(zip(ticks[recent].tolist(), own, strict=True))
         self._counts = np.bincount(np.array(own, dtype=np.int64), minlength=N_INSTRUMENTS)
@@ -55,6 +72,10 @@ class Crowd:
         self._limits[list(steering.instruments)] = CROWDED_PER_BEAT * 2 ** (steering.density / 2)
         self._limits[DRUMS] *= DRUMS_PER_BEAT / CROWDED_PER_BEAT
         self._density = steering.density
+        self._usual = _usual_per_beat(steering, habits or {})
+        if np.count_nonzero(is_own & (ticks > tick - 4 * SPAN_TICKS)) < TOLD_BY:
+            self._usual = 0.0
+        self._parts = list(steering.instruments)
 
     def add(self, tick: int, instrument: int) -> None:
         """The partner plays a note of an instrument class."""
@@ -67,6 +88,20 @@ class Crowd:
             self._counts[self._notes.popleft()[1]] -= 1
         per_beat = self._counts * (GRID_PER_BEAT / SPAN_TICKS)
         excess = float(np.maximum(per_beat - self._limits, 0.0).sum())
-        bias = (LATER * excess - self._density) / GRID_PER_BEAT * _STEPS
+        pull = self._density - PULL * self._stray(float(per_beat[self._parts].sum()))
+        bias = (LATER * excess - pull) / GRID_PER_BEAT * _STEPS
         bias[0] -= SAME_ONSET * excess
         return np.asarray(bias, dtype=np.float32)
+
+    def _stray(self, per_beat: float) -> float:
+        """Notes too many (or, below 0, too few) as a share of the usual ones."""
+        off = per_beat / self._usual - 1.0 if self._usual else 0.0
+        return max(off - NEAR, 0.0) + max(min(off + NEAR, 0.0), -MOST_TOO_FEW)
+
+
+def _usual_per_beat(steering: Steering, habits: Habits) -> float:
+    """Notes that the chosen parts usually play together, more at a higher density; 0 where not known."""
+    if any(instrument not in habits for instrument in steering.instruments):
+        return 0.0
+    usual = sum(habits[instrument].notes_per_beat for instrument in steering.instruments)
+    return float(usual * 2 ** (steering.density / 2))

@@ -23,6 +23,7 @@ from midi.events import (
 )
 from models.sequence.crowd import Crowd
 from models.sequence.decode import Dice, Mask
+from models.sequence.habits import Strays
 from models.sequence.plan import PlannedNote, PlanRequest, Steering
 
 MAX_CHORD = 6
@@ -38,7 +39,8 @@ class Draft:
         last: That row.
         bar_end: Tick of the next bar line.
         human_instrument: What the player was last heard to play.
-        crowd: The partner's own last notes.
+        crowd: The partner's own last notes, and whether they are too many.
+        strays: The same, and how far they are from its habits.
         dice: Where chance comes from.
         is_guided: Whether what the partner would play unheard is read, too.
         chord: Notes of the last row's role at its onset.
@@ -54,6 +56,7 @@ class Draft:
     bar_end: int
     human_instrument: int
     crowd: Crowd
+    strays: Strays
     dice: Dice
     is_guided: bool = False
     chord: int = 0

@@ -35,7 +35,7 @@ from midi.events import (
 )
 from midi.note import Score
 from midi.stream import EventStream
-from models.bundle import Bundle, read_bundle
+from models.bundle import MANIFEST, Bundle, read_bundle
 from models.device import pick_device
 from models.registry import find
 from models.sequence.crowd import Crowd
@@ -50,6 +50,7 @@ from models.sequence.draft import (
 )
 from models.sequence.fast import Runtime, open_reader
 from models.sequence.guidance import Place, Unheard, guided
+from models.sequence.habits import Habit, Habits, Strays, read_habits
 from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig
 from models.sequence.plan import Plan, PlanRequest, Steering, planned_events
@@ -65,6 +66,9 @@ PLAN_ROWS = 96
 HOP_ROWS = 128
 """The front moves in hops, so that most requests share their beginning with what was read before.
 At most a quarter of the context."""
+
+TIMING = 0.9
+"""Share of the steps' log-odds that counts: timing drawn as coolly as pitches locks into one pattern."""
 
 ACCOMPANY_SPAN_TICKS = 8 * GRID_PER_BEAT
 """Longest plan of ``accompany``: two bars, which fit the room kept free."""
@@ -89,6 +93,7 @@ class Player:
         name: For reports.
         passages: What the training music holds, to tell copying from invention; None where unknown.
         runtime: What reads the rows; see :func:`models.sequence.fast.open_reader`.
+        habits: What the training music's parts are like on average; None where unknown.
 
     Attributes:
         is_awaited: Asked while several plans are drawn: whether a newer request waits, which ends it.
@@ -96,11 +101,12 @@ class Player:
 
     def __init__(
         self, model: EventModel, name: str = "model", passages: PassageFilter | None = None,
-        runtime: Runtime = "auto",
+        runtime: Runtime = "auto", habits: Habits | None = None,
     ) -> None:  # fmt: skip
         self.model = model.eval()
         self.name = name
         self.passages = passages
+        self.habits = habits or {}
         self._reader = open_reader(self.model, runtime)
         self._unheard = Unheard(self.model, self._reader)
         self._recent: Imagined | None = None
@@ -120,7 +126,8 @@ class Player:
         torch.set_num_threads(threads)
         found = read_bundle(find(bundle))
         model, passages = load_network(found)
-        return cls(model.to(where), f"{found.manifest.name}@{found.manifest.version}", passages)
+        name = f"{found.manifest.name}@{found.manifest.version}"
+        return cls(model.to(where), name, passages, habits=load_habits(found))
 
     def warm_up(self) -> None:
         """Run once what a first plan runs, so that the first real one is not the slow one."""
@@ -229,17 +236,16 @@ class Player:
             self._unheard.read(context, tick)
         return _Start(context, tick, is_guided, len(self._reader), self._unheard.place)
 
-    @staticmethod
-    def _draft(request: PlanRequest, start: _Start, number: int) -> Draft:
+    def _draft(self, request: PlanRequest, start: _Start, number: int) -> Draft:
         """An empty draft behind the context; the first of a request is drawn as if it were the only one."""
         context, tick, steering = start.context, start.tick, request.steering
         seeds = [request.seed, request.number, number] if number else [request.seed, request.number]
         rng = np.random.default_rng(seeds)
         dice = Dice(steering.temperature, steering.top_p, rng, is_counting=request.alternatives > 1)
         line, length = request.grid.start_and_length(tick)
-        crowd = Crowd(context, tick, steering)
-        bar_end = int(line + length)
-        return Draft(tick, context[-1], bar_end, _human_instrument(context), crowd, dice, start.is_guided)
+        crowd, strays = Crowd(context, tick, steering, self.habits), Strays(self.habits, context, steering)
+        bar_end, human = int(line + length), _human_instrument(context)
+        return Draft(tick, context[-1], bar_end, human, crowd, strays, dice, start.is_guided)
 
     def _best(self, request: PlanRequest, start: _Start, began: float) -> tuple[Draft, int]:
         """Draw the beginnings of several plans, as many as time allows, and go back to the best.
@@ -313,7 +319,8 @@ class Player:
         roles = allowed_roles(request, draft, 0)
         if draft.step is None:
             allowed = allowed_steps(request, draft, can_repeat=bool(roles.any()))
-            draft.step = draft.dice.draw(logits.of(Field.DELTA) + draft.crowd.bias(draft.tick), allowed)
+            steps = TIMING * logits.of(Field.DELTA) + draft.crowd.bias(draft.tick)
+            draft.step = draft.dice.draw(steps, allowed)
         delta = draft.step
         tick = draft.tick + delta
         if tick >= until_tick:
@@ -331,6 +338,7 @@ class Player:
         draft.tick, draft.last = tick, row
         if row[Field.ROLE] == Role.PARTNER:
             draft.crowd.add(tick, int(row[Field.INSTRUMENT]))
+            draft.strays.add(row)
         return row
 
     @staticmethod
@@ -363,11 +371,14 @@ class Player:
         if draft.is_guided and role == Role.PARTNER and row[Field.INSTRUMENT] != DRUMS:
             unheard = self._unheard.logits(row, draft.tick + int(row[Field.DELTA]), Field.PITCH)
             pitches = guided(plain, unheard, steering.follow)
+        if role == Role.PARTNER:
+            pitches = pitches + draft.strays.pitches(int(row[Field.INSTRUMENT]))
         row[Field.PITCH] = draft.dice.draw(pitches, allowed, plain)
         row[Field.DURATION] = OPEN_DURATION if role == Role.HUMAN else NO_DURATION
         if role == Role.PARTNER:
             durations = np.arange(FIELD_SIZES[Field.DURATION]) < OPEN_DURATION
-            row[Field.DURATION] = draft.dice.draw(logits.of(Field.DURATION), durations)
+            lengths = logits.of(Field.DURATION) + draft.strays.lengths(int(row[Field.INSTRUMENT]))
+            row[Field.DURATION] = draft.dice.draw(lengths, durations)
         row[Field.VELOCITY] = NO_VELOCITY
         if role != Role.RELEASE:
             velocities = np.arange(FIELD_SIZES[Field.VELOCITY]) < NO_VELOCITY
@@ -393,6 +404,20 @@ def load_network(bundle: Bundle) -> tuple[EventModel, PassageFilter | None]:
             "Install the bundle again.",
         ) from error
     return model, None if bits is None else PassageFilter(bits.numpy())
+
+
+def load_habits(bundle: Bundle) -> dict[int, Habit]:
+    """What a bundle tells of its training music; nothing in bundles that were made before there was anything.
+
+    Raises:
+        UserError: It tells nonsense.
+    """
+    try:
+        return read_habits(bundle.manifest.metrics.get("habits", {}))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"The habits in {bundle.path / MANIFEST} can't be read.", "Install the bundle again."
+        ) from error
 
 
 def _human_instrument(context: Rows) -> int:

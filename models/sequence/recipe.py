@@ -18,6 +18,7 @@ from models.device import pick_device
 from models.registry import find
 from models.sequence.baselines import RepeatLastBar, baseline_figures
 from models.sequence.card import music_card
+from models.sequence.habits import habits_json, habits_of
 from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
 from models.sequence.player import ARCHITECTURE, PASSAGES, load_network
@@ -229,7 +230,9 @@ def write_music_bundle(
         listening: Figures of playing along, where they were measured.
     """
     report = result.corpus.report
-    metrics = {"nll": result.figures, **({"listening": listening} if listening else {})}
+    metrics = {"nll": result.figures, "habits": habits_json(habits_of(result.corpus))}
+    if listening:
+        metrics["listening"] = listening
     fields = {
         "name": run.name,
         "version": folder.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,13 +13,16 @@ from midi.events import vocabulary_hash
 from models.bundle import write_bundle
 from models.sequence.player import ARCHITECTURE, Player
 from tests.models.pieces import TINY, tiny_model
-from tests.models.planrequests import CONFIG, request
+from tests.models.planrequests import BAR, CONFIG, request
 
 FIELDS = {
     "name": "tiny", "version": "1.0.0", "kinds": {"in": "notes", "out": "notes"},
     "architecture": ARCHITECTURE, "config": CONFIG.to_dict(), "vocabulary_hash": vocabulary_hash(),
     "licence": "Apache-2.0",
 }  # fmt: skip
+
+
+HABIT = {"pitch": 57.0, "length_beats": 0.5, "notes_per_beat": 3.0, "songs": 9}
 
 
 class TestLoad:
@@ -44,12 +48,27 @@ class TestLoad:
             ({"config": {"trunk": 5}}, "do not fit"),
             ({"config": {"trunk": {"width": 16, "heads": 0}, "head_width": 16}}, "do not fit"),
             ({"config": {"trunk": {"size": 16}}}, "do not fit"),
+            ({"metrics": {"habits": ["low"]}}, "habits"),
+            ({"metrics": {"habits": {"kazoo": {}}}}, "habits"),
+            ({"metrics": {"habits": {"piano": {"pitch": "low"}}}}, "habits"),
+            ({"metrics": {"habits": {"piano": HABIT | {"notes_per_beat": 0.0}}}}, "habits"),
+            ({"metrics": {"habits": {"piano": HABIT | {"pitch": None}}}}, "habits"),
+            ({"metrics": {"habits": {"piano": HABIT | {"length_beats": "long"}}}}, "habits"),
         ],
     )
     def test_what_does_not_fit_is_refused_with_a_hint(self, tmp_path, changes, message):
         with pytest.raises(UserError, match=message) as caught:
             Player.load(self.bundle(tmp_path / "b", **changes))
         assert caught.value.hint
+
+    def test_habits_steer_what_is_played(self, tmp_path):
+        low = {"metrics": {"habits": {"piano": HABIT | {"pitch": 30.0}}}}
+        wanted = request(until_tick=9 * BAR, low_pitch=0)
+        pitches = [
+            np.mean([note.pitch for note in Player.load(folder).plan(wanted).notes])
+            for folder in (self.bundle(tmp_path / "any"), self.bundle(tmp_path / "low", **low))
+        ]
+        assert pitches[1] < pitches[0] - 3
 
     def test_damaged_weights_are_refused(self, tmp_path):
         folder = self.bundle(tmp_path / "b")

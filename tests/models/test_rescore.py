@@ -25,6 +25,7 @@ from models.sequence.crowd import Crowd
 from models.sequence.decode import Dice, draw
 from models.sequence.draft import Draft
 from models.sequence.fast import Runtime
+from models.sequence.habits import Strays
 from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModelConfig, TrunkConfig
 from models.sequence.plan import Plan, PlanRequest
@@ -139,10 +140,10 @@ class TestPlayer:
         assert len(heard) == 4
         heard.clear()
         model.is_awaited = lambda: len(heard) >= 2
-        model.plan(replace(asked(2), spare_s=1e6))
+        model.plan(replace(asked(4), spare_s=1e6))
         assert len(heard) == 2
         heard.clear()
-        model.plan(replace(asked(3), spare_s=math.inf))
+        model.plan(replace(asked(5), spare_s=math.inf))
         assert len(heard) == 4, "without a clock the number is fixed"
 
     def test_seeds_reproduce(self):
@@ -185,8 +186,8 @@ def draft(*notes: tuple[int, Role, int], nats: float = 0.0) -> Draft:
     wanted = asked()
     dice = Dice(1.0, 1.0, np.random.default_rng(0))
     dice.nats = nats
-    crowd = Crowd(wanted.context, BAR, wanted.steering)
-    return Draft(BAR, wanted.context[-1], 2 * BAR, 0, crowd, dice, rows=rows_of(*notes))
+    crowd, strays = Crowd(wanted.context, BAR, wanted.steering), Strays({}, wanted.context, wanted.steering)
+    return Draft(BAR, wanted.context[-1], 2 * BAR, 0, crowd, strays, dice, rows=rows_of(*notes))
 
 
 def judge(*drafts: Draft, recent: Imagined | None = None, passages: PassageFilter | None = None) -> Judge:
