@@ -46,6 +46,8 @@ class EvalMusicOptions:
             corpus built from one.
         songs: Held-out songs that the partner plays with; 40 for the full experiment.
         bars: Bars of each song, from the first bar with melody; 32 for the full experiment.
+        repeats: Times that the partner plays with each song, each by another seed; its figures are averaged
+            before anything is said of songs, as those of several other songs are.
         seed: Seed of the choice of songs, of the partner and of the bootstrap.
         split: ``test`` or ``valid``.
         device: Where the NLL is computed (``auto`` picks one); the partner plays on the CPU.
@@ -65,6 +67,7 @@ class EvalMusicOptions:
     folder: Path
     songs: int = 8
     bars: int = 16
+    repeats: int = 1
     seed: int = 0
     split: str = "test"
     device: str = "cpu"
@@ -190,6 +193,9 @@ def measure_listening(
     songs = held_out_songs(options, corpus, source)
     change_bar = options.bars // 2
     runs = [run for i, song in enumerate(songs) for run in live_runs(song, change_bar, options.seed + i)]
+    for repeat in range(1, options.repeats):
+        first_seed = options.seed + repeat * len(songs)
+        runs += [quality.live_run(song, "partner", first_seed + i) for i, song in enumerate(songs)]
     spec, latency_ms = PlannerSpec(PLAYER, (options.model,)), _charged_ms(options)
     played = perform_runs(
         runs, spec, latency_s=latency_ms / 1000, jobs=options.jobs,
@@ -197,12 +203,19 @@ def measure_listening(
     )  # fmt: skip
     by_kind = {kind: [played[i] for i, run in enumerate(runs) if run.kind == kind] for kind in KINDS}
     notes = {kind: [performance.notes for performance in done] for kind, done in by_kind.items()}
+    again = notes["partner"][len(songs) :]
+    notes["partner"] = notes["partner"][: len(songs)]
     rows = compare(songs, notes, options.seed)
+    rows["partner"] = [
+        listening.mean_figures([first, *(listening.figures(song, other) for other in again[i :: len(songs)])])
+        for i, (song, first) in enumerate(zip(songs, rows["partner"], strict=True))
+    ]
     figures = listening.summary(rows, options.seed)
     names = ("consonance_rate", "unsupported_rate", "note_in_chord")
     copied = _copied(options, corpus, songs, notes["partner"]) if options.with_copying else {}
     return {
         "songs": len(songs),
+        "repeats": options.repeats,
         "plan_latency_ms": latency_ms,
         "excerpts": [song.name for song in songs],
         "harmony": {name: figures["partner"][name]["mean"] for name in names},

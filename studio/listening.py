@@ -226,7 +226,11 @@ def figures(excerpt: Excerpt, accompaniment: NoteArray) -> Figures:
 
 def other_song_figures(index: int, songs: Sequence[Excerpt], seed: int) -> Figures:
     """Figures of other songs' accompaniments for this song, averaged; NaN where no song has its metre."""
-    several = [figures(songs[index], notes) for notes in other_accompaniments(index, songs, seed)]
+    return mean_figures([figures(songs[index], notes) for notes in other_accompaniments(index, songs, seed)])
+
+
+def mean_figures(several: Sequence[Figures]) -> Figures:
+    """Figures of several accompaniments of one excerpt, averaged; NaN where none has one."""
     return {name: _mean([one[name] for one in several]) for name in FIGURES}
 
 

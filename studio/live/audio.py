@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
+from functools import cache
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -346,8 +347,12 @@ class MiniaudioOut(_Out):
             device.close()
 
 
+@cache
 def _sdl() -> Any:
-    """The SDL module of pygame, its sound system running; ImportError or pygame's error where it cannot."""
+    """The SDL module of pygame, its sound system running; ImportError or pygame's error where it cannot.
+
+    Started once: SDL counts starts in eight bits, and the 256th starts all anew, which closes every device.
+    """
     sdl = importlib.import_module("pygame._sdl2")
     sdl.init_subsystem(sdl.INIT_AUDIO)
     return sdl

@@ -54,6 +54,9 @@ FRAME_S = 1 / 60
 IDLE_S = 0.1
 """Pause between views while nothing happens."""
 
+FROZEN_S = 10.0
+"""A desk that has sent views, and sends none for so long, hangs: it is ended, and another can be started."""
+
 CLOSE_S = 10.0
 """Longest end of a desk: its sounds fade, its take is written, its devices are given back."""
 
@@ -321,6 +324,9 @@ class _Running:
         view, sentence = self._first, ""
         with suppress(EOFError, OSError):
             while True:
+                if view is not self._first and not self._link.poll(FROZEN_S):
+                    sentence = " (it no longer answered)"
+                    self.process.kill()
                 item = self._link.recv()
                 if isinstance(item, Frame):
                     view = self._with_earlier(self._unpacker.unpack(item))

@@ -145,6 +145,21 @@ class TestSdl:
         assert device.latency_s == pytest.approx(512 / RATE)
         assert device.frame_at(1e9) is not None
 
+    def test_looking_for_devices_all_day_leaves_it_alone(self, device: SdlOut) -> None:
+        render, played = tone()
+        device.start(render)
+        assert played.wait(10)
+        # SDL counts its starts in eight bits.
+        for _ in range(300):
+            assert device.name in list_devices()
+        frames = device.frame
+        again = threading.Event()
+        device._render = lambda count: again.set() or render(count)
+        assert again.wait(10)
+        assert device.frame >= frames
+        assert not device.is_gone
+        device.stop()
+
     def test_opening_and_stopping_never_locks_up_with_a_busy_interpreter(self) -> None:
         busy = True
 

@@ -15,6 +15,7 @@ import pytest
 
 from midi.clock import ManualClock
 from midi.ports import FakeSystem
+from studio.live import deskprocess
 from studio.live.desk import Desk
 from studio.live.deskoptions import DeskOptions
 from studio.live.deskprocess import RemoteDesk, first_view
@@ -90,6 +91,21 @@ def test_a_desk_that_dies_is_noticed_and_starts_again_as_it_was_set(tmp_path):
         assert (view.snapshot.mode, view.volumes_db[1]) == (Mode.RESPOND, -9.0)
         assert notice in view.notices
     assert [n.number for n in desk.view().notices] == sorted({n.number for n in desk.view().notices})
+
+
+def test_a_desk_that_hangs_is_ended_and_can_be_started_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(deskprocess, "FROZEN_S", 2.0)
+    with RemoteDesk(options(tmp_path), build=BUILD) as desk:
+        desk.do(KeyDown(0.0, 60, 80))
+        wait_until(lambda: desk.view().take.path, "the take has begun")
+        pid, path = desk.pid, desk.view().take.path
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: not desk.view().is_alive, "it is noticed")
+        wait_until(lambda: desk.pid is None, "the system has let it go")
+        assert "no longer answered" in desk.view().notices[-1].sentence
+        desk.restart()
+        wait_until(lambda: desk.view().is_alive and desk.pid not in {None, pid}, "it is back")
+    assert [sound.pitch for sound in load_take(path).sounds if sound.kind == "on"] == [60]
 
 
 def test_an_interrupt_of_the_terminal_is_the_windows_and_an_end_is_a_proper_one(tmp_path):
