@@ -260,6 +260,7 @@ def eval_music(
     *,
     songs: Annotated[int | None, Positive] = None,
     bars: Annotated[int, Positive] = 16,
+    repeats: Annotated[int, Positive] = 1,
     seed: int = 0,
     split: Literal["valid", "test"] = "test",
     jobs: Annotated[int, Positive] = 1,
@@ -275,6 +276,7 @@ def eval_music(
         folder: Folder of MIDI files.
         songs: Held-out songs that the partner plays with; 8, or 12 for a page.
         bars: Bars of each song.
+        repeats: Times that the partner plays with each song, by other seeds; its figures are averaged.
         seed: Seed of the songs, the partner and the bootstrap.
         split: Which held-out songs.
         jobs: Processes that play songs side by side.
@@ -288,8 +290,9 @@ def eval_music(
     from studio import evaluate as program  # noqa: PLC0415
 
     options = program.EvalMusicOptions(
-        model=model, folder=folder, songs=songs or (12 if listen else 8), bars=bars, seed=seed, split=split,
-        jobs=jobs, plan_latency_ms=plan_latency_ms, table=table, listen=listen, device=common.device,
+        model=model, folder=folder, songs=songs or (12 if listen else 8), bars=bars, repeats=repeats,
+        seed=seed, split=split, jobs=jobs, plan_latency_ms=plan_latency_ms, table=table, listen=listen,
+        device=common.device,
     )  # fmt: skip
     with progress(common) as advance:
         data = program.eval_music(options, advance)

@@ -343,7 +343,8 @@ def report_lines(data: dict[str, Any]) -> list[str]:
     body = [
         [row.replace("_", " "), *(_cell(values[n]) for n in shown)] for row, values in data["rows"].items()
     ]
-    lines += ["", *table([f"{data['songs']} songs", *(n.replace("_", " ") for n in shown)], body), ""]
+    times = f", {data['repeats']} times" if data["repeats"] > 1 else ""
+    lines += ["", *table([f"{data['songs']} songs{times}", *(n.replace("_", " ") for n in shown)], body), ""]
     for row, figures in data["verdicts"].items():
         if isinstance(figures, dict):
             won = [name.replace("_", " ") for name, verdict in figures.items() if verdict["beats"]]

@@ -263,7 +263,7 @@ def report(folder, tmp_path_factory):
             model=str(home / "tiny"), folder=folder, songs=3, bars=6, plan_latency_ms=20.0, windows=4
         )
         data = eval_music(options, tell)
-        again = eval_music(replace(options, with_nll=False), None)
+        again = eval_music(replace(options, with_nll=False, repeats=2), None)
     return data, again, told
 
 
@@ -303,6 +303,14 @@ class TestEvalMusic:
         assert {name: again[name] for name in ("rows", "verdicts", "adaptation")} == {
             name: data[name] for name in ("rows", "verdicts", "adaptation")
         }
+
+    def test_the_partner_alone_plays_several_times(self, report):
+        _, again, _ = report
+        notes, twice = (
+            {kind: row["partner_notes"] for kind, row in each["live"].items()} for each in report[:2]
+        )
+        assert twice == notes | {"partner": 2 * notes["partner"]}
+        assert "3 songs, 2 times" in "\n".join(evaluate.report_lines(again))
         assert again["nll_nats_per_note"] is None
 
     def test_a_missing_folder_is_one_sentence(self, tmp_path):
