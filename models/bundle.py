@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from midi.errors import UserError
+from midi.instruments import INSTRUMENT_NAMES
 
 MANIFEST = "bundle.json"
 WEIGHTS = "model.safetensors"
@@ -43,6 +44,12 @@ SEMVER = (  # semver.org §2 and its suggested regular expression
 )
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Version = Annotated[str, StringConstraints(pattern=SEMVER, max_length=64)]
+
+
+def _known_instrument(name: str) -> str:
+    if name not in INSTRUMENT_NAMES:
+        raise ValueError(f"there is no instrument '{name[:20]}'")
+    return name
 
 
 class _Strict(BaseModel):
@@ -75,6 +82,8 @@ class Manifest(_Strict):
         architecture: Which network; the code that loads a bundle compares it.
         config: That network's configuration.
         vocabulary_hash: Of the event vocabulary, for models of notes.
+        instruments: Names of the parts that a partner was taught; what none means tells
+            :func:`models.sequence.parts.told_parts`.
         parent: ``name@version`` that training started from.
         data_digest: Hash of the training data.
         data: Collections in it with their licences.
@@ -91,6 +100,7 @@ class Manifest(_Strict):
     architecture: str
     config: dict[str, Any] = {}
     vocabulary_hash: str | None = None
+    instruments: list[Annotated[str, AfterValidator(_known_instrument)]] = []
     parent: str | None = None
     data_digest: str | None = None
     data: list[DataSource] = []

@@ -123,6 +123,7 @@ def perform(
     part: str | None = None,
     lookahead: Annotated[float, Positive] = 2.0,
     commit: Annotated[float | None, NotNegative] = None,
+    parts: str | None = None,
     common: Common = USUAL,
 ) -> Report:
     """Let a MIDI file play in place of a person: offline, faster than real time, repeatable.
@@ -138,14 +139,17 @@ def perform(
         part: Number (from 1) or name of the part that plays; the melody by default.
         lookahead: Beats that the partner plans ahead.
         commit: Beats of the plan that are fixed; the engine chooses by default.
+        parts: What the partner plays, such as `piano,bass,drums`, or `all` that its model was taught; the
+            piano by default.
         common: Options of every command.
     """
     from studio import perform as program  # noqa: PLC0415
+    from studio.parts import chosen_parts  # noqa: PLC0415
 
     options = program.PerformOptions(
         file=file, mode=mode, model=model, seed=seed, tempo_bpm=tempo, plan_latency_ms=plan_latency_ms,
         out=out or settings.takes_folder() / file.stem, part=part, lookahead_beats=lookahead,
-        commit_beats=commit, device=common.device,
+        commit_beats=commit, device=common.device, parts=chosen_parts(parts, model),
     )  # fmt: skip
     with progress(common) as advance:
         data = program.perform(options, advance)
@@ -170,6 +174,7 @@ def play(
     audio: str = "default",
     metronome: Switch = False,
     takes: Path | None = None,
+    parts: str | None = None,
     common: Common = USUAL,
 ) -> Report:
     """Play live in the terminal.
@@ -190,17 +195,20 @@ def play(
         audio: Part of a sound device's name, `default`, or `none`.
         metronome: Click on every beat.
         takes: Folder of the recorded takes.
+        parts: What the partner plays, such as `piano,bass,drums`, or `all` that its model was taught; the
+            piano by default.
         common: Options of every command.
     """
     from studio import play as program  # noqa: PLC0415
     from studio.live.messages import Mode  # noqa: PLC0415
     from studio.live.report import report_lines  # noqa: PLC0415
+    from studio.parts import chosen_parts  # noqa: PLC0415
 
     options = program.PlayOptions(
         in_port=in_, out_port=out, virtual=virtual, player_file=player, mode=Mode(mode), model=model,
         tempo_bpm=tempo, clock=clock, lookahead_beats=lookahead, commit_beats=commit, seconds=seconds,
         seed=seed, audio=audio, metronome=metronome, out_dir=takes, is_json=common.json,
-        is_quiet=common.quiet, device=common.device,
+        is_quiet=common.quiet, device=common.device, parts=chosen_parts(parts, model),
     )  # fmt: skip
     data = program.play(options)
     code = {"interrupt": EXIT_INTERRUPTED, "fault": EXIT_FAILED}.get(str(data["stopped_by"]), 0)

@@ -19,10 +19,12 @@ from midi.meter import settle
 from midi.note import PPQ, NoteArray, Part, Score, TimeSignature
 from models.sequence.harmony import harmony, notes_of_events
 from models.sequence.memorization import PassageFilter
+from models.sequence.parts import listed, part_names
+from models.sequence.plan import Steering
 from studio import settings
 from studio.live.conductor import Conductor, ConductorConfig
 from studio.live.fileplayer import player_part
-from studio.live.messages import Actions, Input, Mode
+from studio.live.messages import Actions, Input, Mode, Steer
 from studio.live.offline import OfflineRun, Recorder, play_offline
 from studio.live.planner import InlinePlanner, NoPlanner
 from studio.live.session import TAKE_NAME, TakeHeader, TakeWriter, load_take
@@ -59,6 +61,7 @@ class PerformOptions:
         commit_beats: Beats of the plan that are fixed; None leaves it to the conductor.
         device: Torch device of the model.
         bars: Play only so many bars; None plays all.
+        parts: Instrument classes of the partner; None leaves it to ``Steering``.
     """
 
     file: Path
@@ -73,6 +76,7 @@ class PerformOptions:
     commit_beats: float | None = None
     device: str = "auto"
     bars: int | None = None
+    parts: tuple[int, ...] | None = None
 
 
 def perform(options: PerformOptions, progress: Progress | None = None) -> dict[str, Any]:
@@ -104,6 +108,7 @@ def perform(options: PerformOptions, progress: Progress | None = None) -> dict[s
         "tempo_bpm": round(piece.bpm, 3),
         "plan_latency_ms": latency_ms,
         "part": piece.part.name,
+        "parts": list(part_names(conductor.config.steering.instruments)),
         "meter_shift_ticks": piece.meter_shift_ticks,
         "repairs": list(piece.repairs),
     }
@@ -259,6 +264,7 @@ def _config(options: PerformOptions, piece: Piece) -> ConductorConfig:
         mode=Mode(options.mode),
         seed=options.seed,
         starts_on_key=False,
+        steering=Steering() if options.parts is None else Steering(instruments=options.parts),
     )
     return config if options.commit_beats is None else replace(config, commit_beats=options.commit_beats)
 
@@ -303,6 +309,8 @@ def _record(
         metre=(metre.numerator, metre.denominator),
     )
     recorder = _Recorder(TakeWriter(options.out / TAKE_NAME, header))
+    if options.parts is not None:
+        recorder.record(0.0, (Steer(0.0, "instruments", options.parts),), Actions())
     try:
         run = _play(conductor, piece, partner, latency_ms, recorder, progress)
     finally:
@@ -367,7 +375,7 @@ def summary(report: dict[str, Any]) -> list[str]:
     in_time = f"; plans in time: {report['isr']:.1%}" if report["plans"] else ""
     lines = [
         f"{report['player_notes']} notes played, {report['partner_notes']} answered by {report['model']}"
-        f" over {report['beats']:g} beats{in_time}.",
+        f" on {listed(report['parts'])} over {report['beats']:g} beats{in_time}.",
     ]
     # Answers sound after the call, not with it.
     if fit is not None and report["mode"] == Mode.ACCOMPANY:

@@ -18,6 +18,8 @@ from midi.errors import UserError
 from midi.files import read
 from midi.ports import MidiSystem, find_system
 from midi.systemclock import SystemClock
+from models.sequence.parts import part_names
+from models.sequence.plan import Steering
 from studio import settings
 from studio.live.desk import Desk, DeskOptions
 from studio.live.deskmodel import start_planner as start_model
@@ -67,6 +69,7 @@ class PlayOptions:
         is_json: True prints nothing while playing; the caller prints the summary.
         is_quiet: True prints nothing while playing.
         device: Torch device of the model.
+        parts: Instrument classes of the partner; None leaves it to ``Steering``.
     """
 
     in_port: str | None = None
@@ -87,6 +90,7 @@ class PlayOptions:
     is_json: bool = False
     is_quiet: bool = False
     device: str = "cpu"
+    parts: tuple[int, ...] | None = None
 
 
 def play(
@@ -145,6 +149,7 @@ def _desk_options(options: PlayOptions, piece: Piece | None) -> DeskOptions:
         is_strict=True,
         is_one_take=True,
         keeps_learned=False,
+        steering=Steering() if options.parts is None else Steering(instruments=options.parts),
     )
     return found if options.commit_beats is None else replace(found, commit_beats=options.commit_beats)
 
@@ -387,6 +392,7 @@ class _Show:
         return {
             "input": self._heard_from,
             "model": health.name or "rules",
+            "parts": list(part_names(snapshot.steering.instruments)),
             "seed": self.options.seed,
             "seconds": round(self._end_s - self._start_s, 3),
             **engine_report(snapshot, engine.meters(), health),

@@ -14,6 +14,7 @@ from midi.files import write_bytes
 from studio import settings
 from studio.live.take import TAKE_NAME
 from studio.partners import RULES, find_partner
+from studio.parts import whole_band
 from studio.perform import PerformOptions, perform
 from studio.terminal import Progress
 
@@ -24,14 +25,15 @@ SEED = 1
 LATENCY_MS = 60.0
 """Charged for every plan whatever the machine, so that a bundle sounds the same everywhere."""
 
-LAYOUT = 1
+LAYOUT = 2
 """Goes up when previews change; those kept before are made anew."""
 
 
 def preview(model: str, out: Path | None = None, progress: Progress | None = None) -> dict[str, object]:
     """Perform the first bars of a shipped melody with a partner.
 
-    What was performed before with the very same weights is not performed again.
+    A model that is told its parts plays all of them. What was performed before with the very same weights is
+    not performed again.
 
     Args:
         model: Bundle name, ``name@version`` or folder; ``none`` plays by rules alone.
@@ -83,7 +85,7 @@ def _make(model: str, folder: Path, progress: Progress | None) -> None:
     draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     options = PerformOptions(
         file=assets.path(MELODY), out=draft, model=model, seed=SEED, plan_latency_ms=LATENCY_MS, bars=BARS,
-        device="cpu",
+        device="cpu", parts=whole_band(model),
     )  # fmt: skip
     try:
         perform(options, progress)

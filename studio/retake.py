@@ -19,6 +19,7 @@ from typing import Any
 
 from midi.errors import UserError
 from midi.files import write_bytes
+from models.sequence.parts import part_names
 from models.sequence.plan import Steering
 from studio import settings
 from studio.live.conductor import Conductor, ConductorConfig
@@ -70,6 +71,7 @@ def play_again(
     planner: PlannerLike | None,
     *,
     latency_s: float = 0.0,
+    parts: tuple[int, ...] | None = None,
     progress: Progress | None = None,
 ) -> Retake:
     """Let a partner try again. Same arguments, same notes.
@@ -80,6 +82,7 @@ def play_again(
         seed: Of the partner.
         planner: The model; None plays by rules, which know no seed.
         latency_s: Musical time charged for each plan.
+        parts: Instrument classes of the partner from the bar on; None leaves them as they were.
         progress: Told how far it is.
 
     Raises:
@@ -91,8 +94,14 @@ def play_again(
         raise UserError(f"The take has no bar {from_bar}.", bars)
     from_s = take.origin_s() + bar_start_s(take, from_bar) - NEAR_S
     end_s = max(sound.time_s for sound in take.sounds)
+    played, config = take, _config(take, seed)
+    if parts is not None:
+        # What is played before the bar is known by heart; only plans for later heed the parts.
+        played = replace(take, changes=tuple(c for c in take.changes if not _chooses_parts(c)))
+        config = replace(config, steering=replace(config.steering, instruments=parts))
+        take = replace(take, changes=_with_parts(take, from_s, parts))
     time = MusicalTime(take)
-    inputs = sorted([*time.inputs, *player_inputs(take)], key=lambda item: item.time_s)
+    inputs = sorted([*time.inputs, *player_inputs(played)], key=lambda item: item.time_s)
     source: Planner = NoPlanner()
     if planner is not None:
         source = Remembering(partner_notes(take, from_s, time), time.tick(from_s), planner, latency_s)
@@ -102,7 +111,7 @@ def play_again(
             passed_s = max(now_s - take.origin_s(), 0.0)
             progress("music", round(passed_s), max(1, round(take.duration_s())))
 
-    run = play_offline(Conductor(_config(take, seed)), source, inputs, end_s, progress=advance)
+    run = play_offline(Conductor(config), source, inputs, end_s, progress=advance)
     kept = _kept(take, from_s)
     anew = _renumbered(run.sounds, from_s, take)
     n_kept, n_new = (len(ons(sounds, Voice.PARTNER)) for sounds in (kept, anew))
@@ -119,6 +128,7 @@ def try_again(
     parent: str | None = None,
     folder: Path | None = None,
     plan_latency_ms: float | None = None,
+    parts: str | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -132,26 +142,32 @@ def try_again(
         parent: What the new take says of where it comes from; None for the path.
         folder: Takes folder in which the new one gets a folder of its own; None is the user's.
         plan_latency_ms: Musical time charged for each plan; None takes this machine's measured p95.
+        parts: What the partner plays from the bar on, as :func:`studio.parts.chosen_parts` reads it; None
+            leaves it as it was.
         device: Torch device of the model.
         progress: Told how far it is.
 
     Returns:
-        ``path parent from_bar seed model copied_notes new_notes seconds``.
+        ``path parent from_bar seed model parts copied_notes new_notes seconds``.
 
     Raises:
-        UserError: The take can't be read or has no such bar, the model isn't there, or the disk is full.
+        UserError: The take can't be read or has no such bar, the model isn't there or was not taught the
+            parts, or the disk is full.
     """
     from studio import partners  # noqa: PLC0415 - what it calls loads torch
+    from studio.parts import chosen_parts  # noqa: PLC0415
 
     take = load_take(path)
     wanted = _own_model(take) if model is None else model
+    chosen = chosen_parts(parts, wanted)
     if plan_latency_ms is None:
         plan_latency_ms = partners.plan_latency_ms(wanted, device)
     partner = partners.load_partner(wanted, device)
     seed = random.randrange(1, 1 << 31) if seed is None else seed
     again = play_again(
-        take, from_bar, seed, partner.planner, latency_s=plan_latency_ms / 1e3, progress=progress
-    )
+        take, from_bar, seed, partner.planner, latency_s=plan_latency_ms / 1e3, parts=chosen,
+        progress=progress,
+    )  # fmt: skip
     header = replace(
         again.take.header,
         created=datetime.now().isoformat(timespec="seconds"),
@@ -164,10 +180,21 @@ def try_again(
         "from_bar": from_bar,
         "seed": seed,
         "model": partner.name,
+        "parts": list(part_names({sound.instrument for sound in ons(again.take.sounds, Voice.PARTNER)})),
         "copied_notes": again.copied_notes,
         "new_notes": again.new_notes,
         "seconds": round(take.duration_s(), 3),
     }
+
+
+def _with_parts(take: Take, from_s: float, parts: tuple[int, ...]) -> tuple[SetMode | Steer | Panic, ...]:
+    """The take's changes, but with other parts from a time on."""
+    kept = [c for c in take.changes if not (_chooses_parts(c) and c.time_s >= from_s)]
+    return tuple(sorted([*kept, Steer(from_s, "instruments", parts)], key=lambda change: change.time_s))
+
+
+def _chooses_parts(change: SetMode | Steer | Panic) -> bool:
+    return isinstance(change, Steer) and change.target == "instruments"
 
 
 def write_take(take: Take, root: Path) -> Path:

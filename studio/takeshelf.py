@@ -291,6 +291,7 @@ def try_again(
     seed: int | None = None,
     model: str | None = None,
     plan_latency_ms: Annotated[float | None, NotNegative] = None,
+    parts: str | None = None,
     folder: Path | None = None,
     common: Common = USUAL,
 ) -> Report:
@@ -302,6 +303,8 @@ def try_again(
         seed: Same seed, same answer; another one is drawn by default.
         model: Bundle name or folder; the take's own by default; `none` plays by rules alone.
         plan_latency_ms: Musical time charged for each plan; by default this machine's measured p95.
+        parts: What the partner plays from there on, such as `piano,bass,drums`, or `all` that its model was
+            taught; as before by default.
         folder: Folder of the takes; the user's by default.
         common: Options of every command.
     """
@@ -312,7 +315,7 @@ def try_again(
         old = library.find(take)
         data = retake.try_again(
             old.path, from_bar=from_bar, seed=seed, model=model, parent=old.id, folder=library.folder,
-            plan_latency_ms=plan_latency_ms, device=common.device, progress=advance,
+            plan_latency_ms=plan_latency_ms, parts=parts, device=common.device, progress=advance,
         )  # fmt: skip
         new = library.find(str(data["path"]))
         taken = {info.name for info in library.takes() if info.id != new.id}

@@ -53,6 +53,7 @@ from models.sequence.guidance import Place, Unheard, guided
 from models.sequence.habits import Habit, Habits, Strays, read_habits
 from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig
+from models.sequence.parts import fitting, told_parts
 from models.sequence.plan import Plan, PlanRequest, Steering, planned_events
 from models.sequence.rescore import HEAD_TICKS, SAFETY, Allowance, Imagined, Judge
 
@@ -94,6 +95,7 @@ class Player:
         passages: What the training music holds, to tell copying from invention; None where unknown.
         runtime: What reads the rows; see :func:`models.sequence.fast.open_reader`.
         habits: What the training music's parts are like on average; None where unknown.
+        parts: Instrument classes that the model was taught; none where that is unknown.
 
     Attributes:
         is_awaited: Asked while several plans are drawn: whether a newer request waits, which ends it.
@@ -101,12 +103,13 @@ class Player:
 
     def __init__(
         self, model: EventModel, name: str = "model", passages: PassageFilter | None = None,
-        runtime: Runtime = "auto", habits: Habits | None = None,
+        runtime: Runtime = "auto", habits: Habits | None = None, parts: tuple[int, ...] = (),
     ) -> None:  # fmt: skip
         self.model = model.eval()
         self.name = name
         self.passages = passages
         self.habits = habits or {}
+        self.parts = parts
         self._reader = open_reader(self.model, runtime)
         self._unheard = Unheard(self.model, self._reader)
         self._recent: Imagined | None = None
@@ -126,8 +129,9 @@ class Player:
         torch.set_num_threads(threads)
         found = read_bundle(find(bundle))
         model, passages = load_network(found)
-        name = f"{found.manifest.name}@{found.manifest.version}"
-        return cls(model.to(where), name, passages, habits=load_habits(found))
+        manifest = found.manifest
+        name, parts = f"{manifest.name}@{manifest.version}", told_parts(manifest.instruments, manifest.config)
+        return cls(model.to(where), name, passages, habits=load_habits(found), parts=parts)
 
     def warm_up(self) -> None:
         """Run once what a first plan runs, so that the first real one is not the slow one."""
@@ -137,13 +141,18 @@ class Player:
     def plan(self, request: PlanRequest) -> Plan:
         """The partner's notes in the span asked for; deterministic for a request and a reading history.
 
-        With no instrument to play, or no room left in the context, the plan is empty or ends early.
+        With no instrument to play, or no room left in the context, the plan is empty or ends early. Parts
+        that the model was not taught are left out.
 
         Raises:
             ValueError: The context holds no row.
         """
         began = time.perf_counter()
         fed = self._reader.rows_fed
+        steering = request.steering
+        fit = fitting(steering.instruments, self.parts)
+        if fit != steering.instruments:
+            request = replace(request, steering=replace(steering, instruments=fit))
         start = self._open(request)
         if request.alternatives > 1 and request.until_tick > request.from_tick:
             draft, n_drawn = self._best(request, start, began)

@@ -13,7 +13,7 @@ import torch
 from midi.corpus import Arrange, Corpus, build_corpus
 from midi.events import DRUMS, PIANO, vocabulary_hash
 from midi.note import DRUM_CHANNEL, NoteArray
-from models.bundle import Bundle, read_bundle, write_bundle
+from models.bundle import Bundle, read_bundle, read_manifest, write_bundle
 from models.device import pick_device
 from models.registry import find
 from models.sequence.baselines import RepeatLastBar, baseline_figures
@@ -21,6 +21,7 @@ from models.sequence.card import music_card
 from models.sequence.habits import habits_json, habits_of
 from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
+from models.sequence.parts import corpus_parts, part_names, told_parts
 from models.sequence.player import ARCHITECTURE, PASSAGES, load_network
 from models.sequence.task import (
     EVALUATION_LAG_TICKS,
@@ -240,6 +241,7 @@ def write_music_bundle(
         "architecture": ARCHITECTURE,
         "config": result.config.to_dict(),
         "vocabulary_hash": vocabulary_hash(),
+        "instruments": list(part_names(_taught(run, result.corpus))),
         "parent": run.parent,
         "data_digest": report.digest,
         "data": [dict(entry) for entry in run.data]
@@ -252,6 +254,14 @@ def write_music_bundle(
     passages = PassageFilter.of(training_parts(result.corpus))
     tensors = {**result.model.state_dict(), PASSAGES: torch.from_numpy(passages.bits)}
     return write_bundle(folder, fields, tensors, card, is_half=True)
+
+
+def _taught(run: MusicRun, corpus: Corpus) -> set[int]:
+    """What the corpus teaches, and what the parent knew."""
+    if run.parent is None:
+        return set(corpus_parts(corpus))
+    manifest = read_manifest(find(run.parent))
+    return {*corpus_parts(corpus), *told_parts(manifest.instruments, manifest.config)}
 
 
 def training_parts(corpus: Corpus) -> Iterator[NoteArray]:

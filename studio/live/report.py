@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from midi.files import write
+from models.sequence.parts import listed
 from studio.live.messages import LiveCounts, Snapshot
 from studio.live.meters import Meters
 from studio.live.planner import ModelHealth, ModelState
@@ -63,7 +64,7 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     partner = "the rules" if report["model"] == "rules" else report["model"]
     lines = [
         f"{report['player_notes']} notes played, {report['partner_notes']} by {partner}"
-        f" over {report['beats']:.0f} beats."
+        f" on {listed(report['parts'])} over {report['beats']:.0f} beats."
     ]
     if report["plans"] and report["isr"] is not None:
         lines[0] = lines[0][:-1] + f"; plans in time: {report['isr']:.1%}."
