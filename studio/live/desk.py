@@ -25,6 +25,7 @@ from studio.live.deskdevices import DeskDevices
 from studio.live.deskjobs import Jobs
 from studio.live.deskmodel import RULES, ModelShelf, StartingPlanner, StartPlanner, start_planner
 from studio.live.deskoptions import DeskOptions
+from studio.live.deskparts import AskedParts
 from studio.live.deskplayback import Playback
 from studio.live.deskview import Command, DeskView, Devices, Notice, TakeState
 from studio.live.engine import ClockInput, Engine, Sink, VirtualPlayer
@@ -115,6 +116,11 @@ class Desk:
         )
         self._devices = self._make_devices(system)
         self._models = self._make_models(first, start)
+        self._parts = AskedParts(
+            options.steering.instruments,
+            lambda parts: self._engine.send(Steer(self._clock.now_s(), "instruments", parts)),
+            lambda sentence: self._tell(sentence, is_fault=False),
+        )
         closers += [self._devices.close_sound, self._devices.close_ports, self._models.close]
         self._playback = Playback(self._engine, self._clock)
         parts = Parts(
@@ -245,6 +251,12 @@ class Desk:
 
     def do(self, command: Command) -> None:
         """Take a command; never waits. What can't be done becomes a notice."""
+        if (
+            isinstance(command, Steer)
+            and command.target == "instruments"
+            and isinstance(command.value, tuple)
+        ):
+            self._parts.ask(command.value)
         self._jobs.attempt(lambda: self._commands.do(command))
 
     # The desk's own thread.
@@ -254,6 +266,7 @@ class Desk:
         now_s, attempt = self._clock.now_s(), self._jobs.attempt
         attempt(lambda: self._devices.poll(now_s))
         attempt(self._models.poll)
+        self._parts.look(self._models.playing.health())
         self._playback.poll(now_s)
         self._looked = self._devices.look()
         if now_s - self._measured_s >= MEASURE_S:

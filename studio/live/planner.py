@@ -78,6 +78,7 @@ class ModelHealth:
         restarts: How often the process was started again.
         pid: Its process id, if one runs.
         name: What the planner calls itself; empty until it is ready.
+        parts: Instrument classes that it was taught; none until it is ready, and where nobody knows.
     """
 
     state: ModelState
@@ -86,6 +87,7 @@ class ModelHealth:
     restarts: int = 0
     pid: int | None = None
     name: str = ""
+    parts: tuple[int, ...] = ()
 
 
 class Planner(Protocol):

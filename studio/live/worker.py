@@ -55,6 +55,7 @@ NICENESS = 5
 @dataclass(frozen=True, slots=True)
 class _Ready:
     name: str
+    parts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _child_main(link: _Connection, spec: PlannerSpec) -> None:
             planner.plan(warm_up_request())
             if isinstance(planner, Interruptible):
                 planner.is_awaited = link.poll
-            link.send(_Ready(str(getattr(planner, "name", ""))))
+            link.send(_Ready(str(getattr(planner, "name", "")), tuple(getattr(planner, "parts", ()))))
             while True:
                 request = cast("PlanRequest | None", link.recv())
                 if request is not None:  # a word that somebody waits, which came too late
@@ -332,8 +333,9 @@ class ModelProcess:
             return
         served.ready_at_s = time.monotonic()
         self._health = ModelHealth(
-            ModelState.READY, restarts=restarts, pid=served.process.pid, name=message.name
-        )
+            ModelState.READY, restarts=restarts, pid=served.process.pid, name=message.name,
+            parts=message.parts,
+        )  # fmt: skip
         self._news.append(True)
 
 

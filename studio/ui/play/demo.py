@@ -13,6 +13,7 @@ from pathlib import Path
 
 import assets
 from midi.events import DRUMS, INSTRUMENT_NAMES, PIANO
+from models.sequence.parts import BAND_PARTS
 from models.sequence.plan import PlannedNote, Steering
 from studio.live.deskview import DeskView, Devices, RollNote, TakeState
 from studio.live.feel import Feel
@@ -162,7 +163,7 @@ def busy_view(time_s: float) -> DeskView:
             rows=15200,
             priority="real-time",
         ),
-        model=ModelHealth(ModelState.READY, name=shipped_partner().replace("@", " ")),
+        model=ModelHealth(ModelState.READY, name=shipped_partner().replace("@", " "), parts=BAND_PARTS),
         model_name=shipped_partner(),
         devices=Devices(
             inputs=("Launchkey 49 MK3", "Digital Piano"),

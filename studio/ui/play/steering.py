@@ -7,25 +7,25 @@ from collections.abc import Iterable
 import pygame
 
 from midi.events import INSTRUMENT_NAMES
+from models.sequence.parts import BAND_PARTS
 from studio.live.deskview import DeskView, Forget, Learn, SetVolume
 from studio.live.feel import STEERABLE, Steerable
 from studio.live.messages import Steer, Voice
+from studio.live.planner import ModelState
 from studio.ui.controls import Control, Panel
 from studio.ui.knobs import Knob, Slider, plain
 from studio.ui.overlays import MenuItem, open_menu
 from studio.ui.paint import Painter
 from studio.ui.play.echo import Echo
+from studio.ui.screens.models_shelf import read_shelf, teacher_of
 from studio.ui.theme import EDGE, INK, INK_SOFT, PANEL, PARTNER, PLAYER, RAISED, mixed
 from studio.ui.widget import Ui
 
 KNOBS = ("temperature", "density", "register", "follow", "swing", "velocity")
 """Targets of the six knobs, row by row."""
 
-PARTS = tuple(
-    INSTRUMENT_NAMES.index(name)
-    for name in ("piano", "bass", "strings", "drums", "guitar", "organ", "choir", "brass")
-)
-"""Parts that are always offered; others appear while they play."""
+PARTS = (*BAND_PARTS, *(INSTRUMENT_NAMES.index(name) for name in ("guitar", "organ", "choir")))
+"""Parts that are offered where the partner plays anything; others appear while they play."""
 
 SILENT_DB, LOUDEST_DB = -60.0, 6.0
 
@@ -139,11 +139,15 @@ class PartSwitch(Control):
         super().__init__(ui, f"part-{INSTRUMENT_NAMES[instrument]}")
         self.instrument, self._panel = instrument, panel
         self.is_on = False
-        self.tooltip = f"{INSTRUMENT_NAMES[instrument].capitalize()}: play it or leave it out"
+        self.explain("play it or leave it out")
 
     def press(self) -> None:
         """Switch the part."""
         self._panel.toggle(self.instrument)
+
+    def explain(self, words: str) -> None:
+        """Say what it is for, or why it is off."""
+        self.tooltip = f"{INSTRUMENT_NAMES[self.instrument].capitalize()}: {words}"
 
     def show(self, is_on: bool) -> None:
         """Light it or not."""
@@ -153,7 +157,8 @@ class PartSwitch(Control):
 
     def draw(self, painter: Painter) -> None:
         """The name on a ground that is lit while the part plays."""
-        ground, edge, ink = self.ground() if self.is_hot else mixed(PANEL, RAISED, 0.6), EDGE, INK_SOFT
+        ground = self.ground() if self.is_hot else mixed(PANEL, RAISED, 0.6)
+        edge, ink = EDGE, self.ink(INK_SOFT)
         if self.is_on:
             ground = mixed(RAISED, PARTNER, 0.26 if self.is_hot else 0.18)
             edge, ink = mixed(RAISED, PARTNER, 0.5), mixed(PARTNER, INK, 0.35)
@@ -176,6 +181,7 @@ class PartsPanel(Panel):
         self.switches = [self.add(PartSwitch(ui, n, self)) for n in range(len(INSTRUMENT_NAMES))]
         self._echo: Echo[tuple[int, ...]] = Echo()
         self._shown: tuple[int, ...] = ()
+        self._taught: tuple[int, ...] = BAND_PARTS
 
     def active(self) -> tuple[int, ...]:
         """Parts that play, as far as is known here."""
@@ -193,10 +199,12 @@ class PartsPanel(Panel):
         self.ui.do(Steer(self.ui.now_s, "instruments", wanted))
         self.look(self.ui.view)
 
-    def look(self, view: DeskView) -> None:  # noqa: ARG002 - asked through the echo
-        """Light what plays; make room for parts that are not always offered."""
+    def look(self, view: DeskView) -> None:
+        """Light what plays; make room for what the partner can play."""
         active = self.active()
-        offered = offered_parts(active)
+        if view.model.state not in {ModelState.STARTING, ModelState.RESTARTING}:
+            self._heed(view)
+        offered = offered_parts(active, self._taught)
         if offered != self._shown:
             self._shown = offered
             self.arrange()
@@ -204,17 +212,33 @@ class PartsPanel(Panel):
         for switch in self.switches:
             switch.show(switch.instrument in active)
 
+    def _heed(self, view: DeskView) -> None:
+        """Take in which parts the model was taught; what it was not can't be switched on."""
+        if view.model.parts == self._taught:
+            return
+        self._taught = view.model.parts
+        name = view.model_name.partition("@")[0]
+        for switch in self.switches:
+            is_known = not self._taught or switch.instrument in self._taught
+            switch.set_enabled(is_known)
+            if is_known:
+                switch.explain("play it or leave it out")
+            elif switch.instrument in BAND_PARTS:
+                teacher = teacher_of(switch.instrument, read_shelf())
+                switch.explain(f"{name} was not taught it" + (f", {teacher} was" if teacher else ""))
+
     def arrange(self) -> None:
-        """Four columns, two rows."""
+        """Two rows: of three, or of four where there are more than six."""
         px = self.ui.theme.px
         is_tight = self.rect.width < px(280)
         gap, side = (px(4), px(12)) if is_tight else (px(6), px(16))
-        width = (self.rect.width - 2 * side - 3 * gap) // 4
+        columns = max(3, -(-len(self._shown) // 2))
+        width = (self.rect.width - 2 * side - (columns - 1) * gap) // columns
         height = (self.rect.height - gap - px(8)) // 2
         for switch in self.switches:
             switch.is_visible = switch.instrument in self._shown
         for number, instrument in enumerate(self._shown):
-            row, column = divmod(number, 4)
+            row, column = divmod(number, columns)
             place = pygame.Rect(0, 0, width, height)
             place.topleft = (
                 self.rect.left + side + column * (width + gap),
@@ -223,9 +247,16 @@ class PartsPanel(Panel):
             self.switches[instrument].place(place)
 
 
-def offered_parts(active: Iterable[int]) -> tuple[int, ...]:
-    """Eight parts to be shown: those always offered, the last of them giving way to others that play."""
+def offered_parts(active: Iterable[int], taught: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Parts to be shown, at most eight.
+
+    Those of a band are always there, then what else the model was taught. Where it plays anything, others are
+    offered too, the last of them giving way to those that play.
+    """
     playing = set(active)
+    if taught:
+        rest = sorted({*taught, *playing} - set(BAND_PARTS), key=lambda part: (part not in playing, part))
+        return (*BAND_PARTS, *sorted(rest[: len(PARTS) - len(BAND_PARTS)]))
     strangers = sorted(playing - set(PARTS))
     idle = [part for part in PARTS if part not in playing]
     dropped = set(idle[len(idle) - len(strangers) :]) if strangers else set()

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from studio.ui.screens.models_shelf import Bundle
+from studio.ui.screens.models_shelf import PARTNER, Bundle
 
 _BLURBS = {
     "partner": "Reads what you play and plans the next beats beside it.",
+    "band": "A partner as a band: any of piano, bass, strings, pad and drums.",
     "chorales": "Four-part chorales: a yardstick, and a duet partner for later.",
 }
 """What the shipped bundles are for, in fewer words than their cards."""
 
 _KINDS = {"notes": "notes", "latent": "picture codes", "image": "pictures", "features": "features"}
-_NETWORKS = {"event-rows": "Event-row transformer", "chorale": "Chorale transformer"}
+_NETWORKS = {PARTNER: "Event-row transformer", "chorale": "Chorale transformer"}
 
 _LISTENING = (
     ("consonance_rate", "Consonant with you", True),
@@ -110,7 +111,7 @@ def kinds_of(bundle: Bundle) -> str:
 
 def plays_live(bundle: Bundle) -> bool:
     """Whether it can be the partner on the Play screen."""
-    return not bundle.problem and bundle.manifest.get("architecture") == "event-rows"
+    return not bundle.problem and bundle.manifest.get("architecture") == PARTNER
 
 
 def limits_of(card: str) -> tuple[str, ...]:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import assets
+from models.sequence.parts import told_parts
 from studio import settings
 
 MANIFEST, CARD, POINTER = "bundle.json", "README.md", "current.json"
+
+PARTNER = "event-rows"
+"""What a manifest calls the network of a partner; :mod:`models.sequence.player` says so too."""
 
 MAX_TEXT_BYTES = 4 << 20
 """No manifest or card is near this size; larger ones are not read into the window."""
@@ -73,6 +77,20 @@ def read_shelf(shipped: Path | None = None, own: Path | None = None) -> tuple[Bu
         current = pointed if pointed in folders else ordered[-1]
         found += [_read(name, v, folders[v], is_current=v == current, shipped=shipped) for v in ordered]
     return tuple(found)
+
+
+def teacher_of(part: int, bundles: Iterable[Bundle]) -> str:
+    """Name of a current bundle whose partner was taught an instrument class; empty where there is none."""
+    for bundle in bundles:
+        said = bundle.manifest
+        names, config = said.get("instruments"), said.get("config")
+        if bundle.is_current and said.get("architecture") == PARTNER:
+            taught = told_parts(
+                names if isinstance(names, list) else (), config if isinstance(config, dict) else {}
+            )
+            if part in taught:
+                return bundle.name
+    return ""
 
 
 def can_roll_back(name: str, own: Path | None = None) -> bool:
