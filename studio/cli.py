@@ -275,6 +275,8 @@ def eval_music(
     plan_latency_ms: Annotated[float | None, NotNegative] = None,
     table: Literal["listening", "streammuse"] = "listening",
     listen: Path | None = None,
+    parts: str | None = None,
+    grooves: Path | None = None,
     common: Common = USUAL,
 ) -> Report:
     """Measure how well a partner predicts held-out music, and whether it listens.
@@ -293,14 +295,17 @@ def eval_music(
             and copied passages instead.
         listen: Folder of a page to listen to: piano rolls and sound of every song beside the truth and the
             baselines; nothing else is measured then unless `--table` asks for it.
+        parts: Measure each part by itself instead: such as `piano,bass,drums`, or `all` that were taught.
+        grooves: Folder of the Groove set: POP909's songs are arranged for a band before.
         common: Options of every command.
     """
     from studio import evaluate as program  # noqa: PLC0415
+    from studio.parts import chosen_parts  # noqa: PLC0415
 
     options = program.EvalMusicOptions(
         model=model, folder=folder, songs=songs or (12 if listen else 8), bars=bars, repeats=repeats,
         seed=seed, split=split, jobs=jobs, plan_latency_ms=plan_latency_ms, table=table, listen=listen,
-        device=common.device,
+        device=common.device, parts=chosen_parts(parts, model), grooves=grooves,
     )  # fmt: skip
     with progress(common) as advance:
         data = program.eval_music(options, advance)

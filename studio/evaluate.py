@@ -13,8 +13,9 @@ import numpy as np
 from midi.corpus import Corpus, build_corpus
 from midi.errors import UserError
 from midi.events import PREDICTED, Rows
+from models.sequence.band import Arranger
 from models.sequence.baselines import RepeatLastBar, baseline_figures
-from studio import listening, listenpage, quality
+from studio import listening, listenpage, partfigures, quality
 from studio.live.planner import PlannerSpec
 from studio.partners import plan_latency_ms
 from studio.rehearsal import LiveRun, Performance, perform_runs
@@ -30,6 +31,8 @@ Progress = Callable[[str, int, int], None]
 PLAYER = "models.sequence.player:Player.load"
 KINDS = ("partner", "deaf", "rules", "tritone")
 """Performances of an excerpt: as it is, hearing cut, by rules, and to a melody that moves by a tritone."""
+
+HARMONIC = ("consonance_rate", "unsupported_rate", "note_in_chord")
 
 WINDOW_ROWS = 512
 BASELINE_WINDOWS = 400
@@ -61,6 +64,9 @@ class EvalMusicOptions:
             phrases and copied passages instead of all of the above.
         listen: Folder of a page to listen to, made of the performances; nothing else is measured then
             unless ``table`` asks for it.
+        parts: Instrument classes that the partner plays: figures of each by itself instead of all of the
+            above.
+        grooves: Folder of the Groove set: POP909's songs are arranged for a band with its drummers.
     """
 
     model: str
@@ -79,6 +85,8 @@ class EvalMusicOptions:
     with_copying: bool = False
     table: Literal["listening", "streammuse"] = "listening"
     listen: Path | None = None
+    parts: tuple[int, ...] | None = None
+    grooves: Path | None = None
 
 
 def eval_music(options: EvalMusicOptions, progress: Progress | None = None) -> dict[str, Any]:
@@ -98,12 +106,20 @@ def eval_music(options: EvalMusicOptions, progress: Progress | None = None) -> d
         UserError: The folder or the bundle cannot be used, or too few songs are held out.
     """
     tell = progress or (lambda _what, _done, _total: None)
-    corpus, source = open_corpus(options.folder, tell)
+    has_page = options.table == "streammuse" or options.listen is not None
+    if options.parts is not None and has_page:
+        raise UserError(
+            "Parts have a table of their own.",
+            "Ask for it without --table and --listen, and for those without --parts.",
+        )
+    corpus, source = open_corpus(options.folder, tell, options.grooves)
     found: dict[str, Any] = {
         "model": options.model, "split": options.split, "seed": options.seed, "bars": options.bars,
         "nll_nats_per_note": None, "fields": {}, "baselines": {}, "harmony": {}, "songs": 0,
     }  # fmt: skip
-    if options.table == "streammuse" or options.listen is not None:
+    if options.parts is not None:
+        return found | measure_parts(options, corpus, source, tell)
+    if has_page:
         return found | measure_quality(options, corpus, source, tell)
     if options.with_nll:
         found |= measure_nll(options, corpus, tell)
@@ -112,8 +128,13 @@ def eval_music(options: EvalMusicOptions, progress: Progress | None = None) -> d
     return found
 
 
-def open_corpus(folder: Path, tell: Progress) -> tuple[Corpus, Path | None]:
+def open_corpus(folder: Path, tell: Progress, grooves: Path | None = None) -> tuple[Corpus, Path | None]:
     """The corpus in a folder, or that of its MIDI files, built once and kept in the cache.
+
+    Args:
+        folder: Of either.
+        tell: Told how far it is.
+        grooves: Folder of the Groove set; the files are arranged for a band with it.
 
     Returns:
         The corpus, and the folder of the files if it is known.
@@ -122,13 +143,22 @@ def open_corpus(folder: Path, tell: Progress) -> tuple[Corpus, Path | None]:
         UserError: The folder is none, or holds nothing that can be used.
     """
     if (folder / "corpus.json").is_file():
+        if grooves is not None:
+            raise UserError(
+                f"{folder} is a corpus already.", "Only MIDI files can be arranged: name their folder."
+            )
         return Corpus(folder), None
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Name a folder of MIDI files.")
-    built = cache_folder() / "corpora" / _fingerprint(folder)
+    arrange = Arranger(grooves) if grooves is not None else None
+    drums = "" if grooves is None else "-" + hashlib.sha256(str(grooves.resolve()).encode()).hexdigest()[:8]
+    built = cache_folder() / "corpora" / (_fingerprint(folder) + drums)
     if (built / "corpus.json").is_file():
         return Corpus(built), folder
-    return build_corpus(folder, built, on_file=lambda done, total: tell("Reading files", done, total)), folder
+    corpus = build_corpus(
+        folder, built, arrange=arrange, on_file=lambda done, total: tell("Reading files", done, total)
+    )
+    return corpus, folder
 
 
 def _fingerprint(folder: Path) -> str:
@@ -211,14 +241,13 @@ def measure_listening(
         for i, (song, first) in enumerate(zip(songs, rows["partner"], strict=True))
     ]
     figures = listening.summary(rows, options.seed)
-    names = ("consonance_rate", "unsupported_rate", "note_in_chord")
     copied = _copied(options, corpus, songs, notes["partner"]) if options.with_copying else {}
     return {
         "songs": len(songs),
         "repeats": options.repeats,
         "plan_latency_ms": latency_ms,
         "excerpts": [song.name for song in songs],
-        "harmony": {name: figures["partner"][name]["mean"] for name in names},
+        "harmony": {name: figures["partner"][name]["mean"] for name in HARMONIC},
         "rows": figures,
         "verdicts": listening.verdicts(rows, options.seed),
         "pooled": {
@@ -231,6 +260,41 @@ def measure_listening(
     }
 
 
+def measure_parts(
+    options: EvalMusicOptions, corpus: Corpus, source: Path | None, tell: Progress
+) -> dict[str, Any]:
+    """The chosen parts play along with held-out songs; each is measured by itself.
+
+    Returns:
+        ``model songs excerpts plan_latency_ms harmony parts``; ``harmony`` is of all parts together.
+    """
+    songs = held_out_songs(options, corpus, source)
+    runs = [
+        run
+        for i, song in enumerate(songs)
+        for run in live_runs(song, options.bars, options.seed + i)
+        if run.kind in partfigures.KINDS
+    ]
+    latency_ms = _charged_ms(options)
+    played = perform_runs(
+        runs, PlannerSpec(PLAYER, (options.model,)), latency_s=latency_ms / 1000, jobs=options.jobs,
+        on_run=lambda done, total: tell("Playing along", done, total),
+    )  # fmt: skip
+    by_kind = {k: [played[i] for i, run in enumerate(runs) if run.kind == k] for k in partfigures.KINDS}
+    whole = [
+        listening.figures(song, done.notes) for song, done in zip(songs, by_kind["partner"], strict=True)
+    ]
+    together = listening.summary({"partner": whole}, options.seed, HARMONIC)["partner"]
+    return {
+        "model": _learned_from(options.model)[0],
+        "songs": len(songs),
+        "excerpts": [song.name for song in songs],
+        "plan_latency_ms": latency_ms,
+        "harmony": {name: figure["mean"] for name, figure in together.items()},
+        "parts": partfigures.parts_report(songs, by_kind, options.seed),
+    }
+
+
 def held_out_songs(options: EvalMusicOptions, corpus: Corpus, source: Path | None) -> list[listening.Excerpt]:
     """The excerpts that the partner plays with.
 
@@ -238,8 +302,9 @@ def held_out_songs(options: EvalMusicOptions, corpus: Corpus, source: Path | Non
         UserError: There are fewer than two.
     """
     songs = listening.excerpts(
-        corpus, options.split, songs=options.songs, bars=options.bars, seed=options.seed, source=source
-    )
+        corpus, options.split, songs=options.songs, bars=options.bars, seed=options.seed, source=source,
+        parts=options.parts,
+    )  # fmt: skip
     if len(songs) < 2:
         raise UserError(
             f"Fewer than two held-out songs of {options.folder} have {options.bars} steady bars with melody.",
@@ -322,6 +387,8 @@ def compare(
 
 def report_lines(data: dict[str, Any]) -> list[str]:
     """What a person reads of the figures: likelihood, the comparison, its verdicts, the curve."""
+    if "parts" in data:
+        return partfigures.report_lines(data)
     if "streammuse" in data or "page" in data:
         lines = quality.report_lines(data) if "streammuse" in data else []
         return [*lines, *([f"Listen: {data['page']}"] if "page" in data else [])]

@@ -26,6 +26,7 @@ from models.sequence.harmony import (
     clip,
     consonance_by_bar,
     harmony,
+    notes_by_part,
     notes_of_events,
     read_chords,
 )
@@ -75,6 +76,7 @@ class Excerpt:
         instruments: Its instrument class: what the partner is asked to play, so that density and
             register compare like with like.
         chords: Annotated chords; empty where there are none.
+        by_part: The accompaniment by instrument class, where parts were asked for.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Excerpt:
     accompaniment: NoteArray
     instruments: tuple[int, ...]
     chords: tuple[ChordSpan, ...] = field(default=())
+    by_part: Mapping[int, NoteArray] = field(default_factory=dict)
 
     @property
     def until_tick(self) -> int:
@@ -103,8 +106,9 @@ class Excerpt:
 
 
 def excerpts(
-    corpus: Corpus, split: str, *, songs: int, bars: int, seed: int, source: Path | None = None
-) -> list[Excerpt]:
+    corpus: Corpus, split: str, *, songs: int, bars: int, seed: int, source: Path | None = None,
+    parts: tuple[int, ...] | None = None,
+) -> list[Excerpt]:  # fmt: skip
     """An excerpt of each of some held-out songs, chosen by seed.
 
     The excerpt opens at the first bar with melody from which on ``bars`` bars are equally long; songs
@@ -117,19 +121,23 @@ def excerpts(
         bars: Bars of each.
         seed: Of the choice.
         source: Folder of the files, for chord annotations beside them.
+        parts: Instrument classes that make the accompaniment, as far as a song has them; None for the main
+            instrument's.
     """
     candidates = list(corpus.split(split))
     found: list[Excerpt] = []
     for index in np.random.default_rng(seed).permutation(len(candidates)):
         if len(found) == songs:
             break
-        made = _excerpt(corpus, candidates[index], bars, source)
+        made = _excerpt(corpus, candidates[index], bars, source, parts)
         if made is not None:
             found.append(made)
     return found
 
 
-def _excerpt(corpus: Corpus, song: Song, bars: int, source: Path | None) -> Excerpt | None:
+def _excerpt(
+    corpus: Corpus, song: Song, bars: int, source: Path | None, parts: tuple[int, ...] | None
+) -> Excerpt | None:
     notes = corpus.notes(song)
     lead = notes[notes["part"] == song.lead]
     if len(lead) == 0 or len(song.parts) < 2:
@@ -140,17 +148,19 @@ def _excerpt(corpus: Corpus, song: Song, bars: int, source: Path | None) -> Exce
         return None
     start, bar_ticks = place
     others = [part for i, part in enumerate(song.parts) if i != song.lead]
-    instrument = max(others, key=lambda part: part.notes).instrument
-    chosen = [i for i, p in enumerate(song.parts) if i == song.lead or p.instrument == instrument]
+    instruments = parts or (max(others, key=lambda part: part.notes).instrument,)
+    chosen = [i for i, p in enumerate(song.parts) if i == song.lead or p.instrument in instruments]
     events = song_events(notes[np.isin(notes["part"], chosen)], song, {song.lead})
-    melody, rest = (
-        _moved(clip(notes_of_events(events, role), start, start + bars * bar_ticks), -start)
-        for role in (Role.HUMAN, Role.PARTNER)
-    )
+
+    def cut(found: NoteArray) -> NoteArray:
+        return _moved(clip(found, start, start + bars * bar_ticks), -start)
+
+    melody, rest = (cut(notes_of_events(events, role)) for role in (Role.HUMAN, Role.PARTNER))
     if len(melody) == 0 or len(rest) == 0:
         return None
     chords = read_chords(source / song.name, start, start + bars * bar_ticks) if source else ()
-    return Excerpt(song.name, bar_ticks, bars, song.bpm, melody, rest, (instrument,), chords)
+    by_part = {part: cut(own) for part, own in notes_by_part(events, Role.PARTNER).items()} if parts else {}
+    return Excerpt(song.name, bar_ticks, bars, song.bpm, melody, rest, instruments, chords, by_part)
 
 
 def _steady_place(
@@ -234,10 +244,12 @@ def mean_figures(several: Sequence[Figures]) -> Figures:
     return {name: _mean([one[name] for one in several]) for name in FIGURES}
 
 
-def summary(rows: Mapping[str, Sequence[Figures]], seed: int) -> dict[str, dict[str, Any]]:
-    """Mean and 95 % interval over songs of every figure of every row."""
+def summary(
+    rows: Mapping[str, Sequence[Figures]], seed: int, names: Sequence[str] = FIGURES
+) -> dict[str, dict[str, Any]]:
+    """Mean and 95 % interval over songs of figures of every row."""
     return {
-        row: {name: interval_json(bootstrap_mean([f[name] for f in songs], seed=seed)) for name in FIGURES}
+        row: {name: interval_json(bootstrap_mean([f[name] for f in songs], seed=seed)) for name in names}
         for row, songs in rows.items()
     }
 

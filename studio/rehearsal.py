@@ -6,15 +6,17 @@ processes, and the same run gives the same notes wherever it is played.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import TypeVar
 
+import numpy as np
+
 from midi.events import BarGrid, Role
 from midi.note import NoteArray
-from models.sequence.harmony import clip, notes_of_events
+from models.sequence.harmony import clip, notes_by_part, notes_of_events
 from models.sequence.plan import Steering
 from studio.live.conductor import Conductor, ConductorConfig
 from studio.live.messages import Input, KeyDown, KeyUp, LiveCounts
@@ -64,11 +66,17 @@ class Performance:
         notes: What the partner played, grid ticks from 0; drums on channel 9.
         counts: The conductor's figures.
         compute_s: Seconds of model time of each plan, as measured.
+        by_part: The same notes by instrument class.
     """
 
     notes: NoteArray
     counts: LiveCounts
     compute_s: tuple[float, ...] = ()
+    by_part: Mapping[int, NoteArray] = field(default_factory=dict)
+
+    def of_part(self, instrument: int) -> NoteArray:
+        """What one part played."""
+        return self.by_part.get(instrument, self.notes.take(np.zeros(len(self.notes), dtype=bool)))
 
 
 def play_run(run: LiveRun, planner: PlannerLike | None, latency_s: float) -> Performance:
@@ -87,8 +95,12 @@ def play_run(run: LiveRun, planner: PlannerLike | None, latency_s: float) -> Per
         # What the model read before must not show: plans may differ in the last bits with it.
         planner.plan(warm_up_request())
         done = play_offline(conductor, InlinePlanner(planner, latency_s), inputs, end_s)
-    notes = clip(notes_of_events(conductor.performed(), Role.PARTNER), 0, run.until_tick)
-    return Performance(notes, conductor.counts, tuple(plan.compute_s for plan in done.plans))
+    performed = conductor.performed()
+    notes = clip(notes_of_events(performed, Role.PARTNER), 0, run.until_tick)
+    by_part = {
+        part: clip(own, 0, run.until_tick) for part, own in notes_by_part(performed, Role.PARTNER).items()
+    }
+    return Performance(notes, conductor.counts, tuple(plan.compute_s for plan in done.plans), by_part)
 
 
 def key_inputs(melody: NoteArray, seconds_at: Callable[[float], float]) -> list[Input]:

@@ -72,6 +72,12 @@ def notes_of_events(events: Events, role: Role) -> NoteArray:
     )
 
 
+def notes_by_part(events: Events, role: Role) -> dict[int, NoteArray]:
+    """The same for each instrument class that has notes."""
+    classes = np.unique(events["instrument"][events["role"] == role])
+    return {int(k): notes_of_events(events[events["instrument"] == k], role) for k in classes}
+
+
 def notes_of_plan(planned: Iterable[PlannedNote]) -> NoteArray:
     """Planned or played partner notes as grid notes; drums are on channel 9."""
     return NoteArray.from_notes(
