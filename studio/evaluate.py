@@ -109,8 +109,7 @@ def eval_music(options: EvalMusicOptions, progress: Progress | None = None) -> d
     has_page = options.table == "streammuse" or options.listen is not None
     if options.parts is not None and has_page:
         raise UserError(
-            "Parts have a table of their own.",
-            "Ask for it without --table and --listen, and for those without --parts.",
+            "Parts have a table of their own.", "Leave out --parts, or both --table streammuse and --listen."
         )
     corpus, source = open_corpus(options.folder, tell, options.grooves)
     found: dict[str, Any] = {
@@ -144,9 +143,7 @@ def open_corpus(folder: Path, tell: Progress, grooves: Path | None = None) -> tu
     """
     if (folder / "corpus.json").is_file():
         if grooves is not None:
-            raise UserError(
-                f"{folder} is a corpus already.", "Only MIDI files can be arranged: name their folder."
-            )
+            raise UserError(f"{folder} is a corpus already.", "Only MIDI files can be arranged.")
         return Corpus(folder), None
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Name a folder of MIDI files.")

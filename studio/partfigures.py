@@ -49,10 +49,8 @@ def parts_report(
         By name of the part: ``songs`` that have it, and ``rows`` (``partner rules truth``), each figure with
         its mean and 95 % interval over all songs; closeness, and the truth, over the songs that have it.
     """
-    parts = sorted({part for song in songs for part in song.instruments})
-    return {
-        name: _part_report(songs, played, INSTRUMENT_NAMES.index(name), seed) for name in part_names(parts)
-    }
+    names = part_names({part for song in songs for part in song.instruments})
+    return {name: _part_report(songs, played, INSTRUMENT_NAMES.index(name), seed) for name in names}
 
 
 def _part_report(
@@ -68,10 +66,7 @@ def _part_report(
     rows["truth"] = [
         part_figures(truth, truth.accompaniment, part) for truth in truths if len(truth.accompaniment)
     ]
-    names = (
-        *(name for name in FIGURES if part != DRUMS or name in DRUMMED),
-        *(HITS if part == DRUMS else ()),
-    )
+    names = FIGURES if part != DRUMS else (*(name for name in FIGURES if name in DRUMMED), *HITS)
     return {"songs": len(rows["truth"]), "rows": listening.summary(rows, seed, names)}
 
 
