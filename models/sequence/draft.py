@@ -27,7 +27,7 @@ from models.sequence.habits import Strays
 from models.sequence.plan import PlannedNote, PlanRequest, Steering
 
 MAX_CHORD = 6
-"""Most partner notes at one onset: two hands."""
+"""Most notes of one part at one onset: two hands."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Draft:
         strays: The same, and how far they are from its habits.
         dice: Where chance comes from.
         is_guided: Whether what the partner would play unheard is read, too.
-        chord: Notes of the last row's role at its onset.
+        chord: Notes of the last row's part at its onset.
         step: A step that was drawn and led beyond what was asked for.
         rows: What was drawn.
         ticks: The stream tick of each.
@@ -120,16 +120,18 @@ def allowed_roles(request: PlanRequest, draft: Draft, delta: int) -> Mask:
     allowed[Role.HUMAN] = request.steering.hears_human and onset >= request.human_from_tick
     if delta == 0:
         allowed[: int(draft.last[Field.ROLE])] = False
-        is_partner = draft.last[Field.ROLE] == Role.PARTNER
-        if is_partner and (draft.chord >= MAX_CHORD or not _may_follow(request.steering, draft)):
+        if draft.last[Field.ROLE] == Role.PARTNER and not _may_follow(request.steering, draft):
             allowed[Role.PARTNER] = False
         if draft.last[Field.ROLE] == Role.HUMAN and not _may_follow(request.steering, draft):
             allowed[Role.HUMAN] = False
     return allowed
 
 
-def allowed_instruments(steering: Steering, low: int) -> Mask:
-    """Instrument classes allowed: the partner's, at one onset not before the last one."""
+def allowed_instruments(steering: Steering, draft: Draft, *, follows: bool) -> Mask:
+    """Instrument classes allowed: the partner's, at one onset those behind a part that is full."""
+    low = 0
+    if follows:
+        low = int(draft.last[Field.INSTRUMENT]) + _is_full(steering, draft)
     allowed = np.zeros(FIELD_SIZES[Field.INSTRUMENT], dtype=bool)
     allowed[list(steering.instruments)] = True
     allowed[:low] = False
@@ -138,11 +140,16 @@ def allowed_instruments(steering: Steering, low: int) -> Mask:
 
 def _may_follow(steering: Steering, draft: Draft) -> bool:
     """Whether another note of the same role may stand at the same onset: a higher pitch or a later part."""
-    instrument, pitch = int(draft.last[Field.INSTRUMENT]), int(draft.last[Field.PITCH])
-    role = Role(draft.last[Field.ROLE])
-    # The part just played stays on offer, so a higher pitch must exist even where later parts do.
-    last_part = max(steering.instruments) if role == Role.PARTNER else draft.human_instrument
-    return pitch < _pitch_range(steering, role, instrument)[1] and instrument <= last_part
+    is_partner = draft.last[Field.ROLE] == Role.PARTNER
+    last_part = max(steering.instruments) if is_partner else draft.human_instrument
+    return int(draft.last[Field.INSTRUMENT]) + _is_full(steering, draft) <= last_part
+
+
+def _is_full(steering: Steering, draft: Draft) -> bool:
+    """Whether the part just played has no more notes at this onset: no hand is free, or no higher pitch is."""
+    instrument, role = int(draft.last[Field.INSTRUMENT]), Role(draft.last[Field.ROLE])
+    is_hand_free = role != Role.PARTNER or draft.chord < MAX_CHORD
+    return not is_hand_free or int(draft.last[Field.PITCH]) >= _pitch_range(steering, role, instrument)[1]
 
 
 def _note(row: Rows, tick: int, request: PlanRequest) -> PlannedNote:

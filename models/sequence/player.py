@@ -61,6 +61,9 @@ ARCHITECTURE = "event-rows"
 PASSAGES = "passages"
 """Name under which a bundle's weights file carries the passage filter."""
 
+PART = [Field.ROLE, Field.INSTRUMENT]
+"""Columns that tell whose note a row is."""
+
 PLAN_ROWS = 96
 """Room kept free for a plan, a quarter of the context at most; longer ones are shortened from the front."""
 
@@ -343,7 +346,8 @@ class Player:
         allowed = roles if delta == 0 else allowed_roles(request, draft, delta)
         row[Field.ROLE] = draft.dice.draw(logits.of(Field.ROLE), allowed)
         self._fill(request, draft, logits)
-        draft.chord = draft.chord + 1 if delta == 0 and row[Field.ROLE] == draft.last[Field.ROLE] else 1
+        is_same_part = (row[PART] == draft.last[PART]).all()
+        draft.chord = draft.chord + 1 if delta == 0 and is_same_part else 1
         draft.tick, draft.last = tick, row
         if row[Field.ROLE] == Role.PARTNER:
             draft.crowd.add(tick, int(row[Field.INSTRUMENT]))
@@ -369,8 +373,7 @@ class Player:
         follows = row[Field.DELTA] == 0 and draft.last[Field.ROLE] == role
         row[Field.INSTRUMENT] = draft.human_instrument
         if role == Role.PARTNER:
-            low = int(draft.last[Field.INSTRUMENT]) if follows else 0
-            allowed = allowed_instruments(steering, low)
+            allowed = allowed_instruments(steering, draft, follows=follows)
             row[Field.INSTRUMENT] = draft.dice.draw(logits.of(Field.INSTRUMENT), allowed)
         above = -1
         if follows and draft.last[Field.INSTRUMENT] == row[Field.INSTRUMENT]:

@@ -65,7 +65,7 @@ class TestMasks:
         )  # fmt: skip
         plan = PLAYERS[which].plan(asked)
         low, high = sorted((steering["low_pitch"], steering["high_pitch"]))
-        chords: dict[int, int] = {}
+        chords: dict[tuple[int, int], int] = {}
         for note in plan.notes:
             assert asked.from_tick <= note.onset_ticks < asked.until_tick
             assert note.instrument in steering["instruments"]
@@ -73,7 +73,8 @@ class TestMasks:
             assert bounds[0] <= note.pitch <= bounds[1]
             assert 1 <= note.velocity <= 127
             assert note.duration_ticks >= 1
-            chords[note.onset_ticks] = chords.get(note.onset_ticks, 0) + 1
+            part = (note.onset_ticks, note.instrument)
+            chords[part] = chords.get(part, 0) + 1
         assert max(chords.values(), default=0) <= MAX_CHORD
         keys = [(note.onset_ticks, note.instrument, note.pitch) for note in plan.notes]
         assert keys == sorted(set(keys)), "canonical order without doubles"
