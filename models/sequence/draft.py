@@ -146,7 +146,7 @@ def _may_follow(steering: Steering, draft: Draft) -> bool:
 
 
 def _is_full(steering: Steering, draft: Draft) -> bool:
-    """Whether the part just played has no more notes at this onset: no hand is free, or no higher pitch is."""
+    """Whether the part just played can have no further note at this onset: no hand or no pitch is free."""
     instrument, role = int(draft.last[Field.INSTRUMENT]), Role(draft.last[Field.ROLE])
     is_hand_free = role != Role.PARTNER or draft.chord < MAX_CHORD
     return not is_hand_free or int(draft.last[Field.PITCH]) >= _pitch_range(steering, role, instrument)[1]

@@ -53,10 +53,10 @@ def test_a_right_click_learns_and_forgets(ui, screen):
 
 
 def test_parts_are_switched(ui, screen):
-    click(screen, "part-organ")
+    click(screen, "part-pad")
     click(screen, "part-bass")
-    assert [command.value for command in ui.sent] == [(0, 2, 4, 5, 15), (0, 2, 5, 15)]
-    assert screen.find("part-organ").is_on
+    assert [command.value for command in ui.sent] == [(0, 4, 5, 11, 15), (0, 5, 11, 15)]
+    assert screen.find("part-pad").is_on
     assert not screen.find("part-bass").is_on
 
 
