@@ -186,7 +186,7 @@ PATCHES: dict[str, Patch] = {
         Patch(
             "bass",
             partial(ins.plucked, at=0.24, cutoff_hz=900, ring_s=6, damping=6, stiffness=1e-4, slope=0.7),
-            *(0.003, 0.035, 1.2, 0.78, 0.05, _FINGER),
+            *(0.003, 0.035, 1.2, 1.0, 0.05, _FINGER),
         ),
         Patch(
             "bright bass",
@@ -214,7 +214,7 @@ PATCHES: dict[str, Patch] = {
             0.22,
             0.4,
             0.9,
-            0.8,
+            0.5,
             0.36,
         ),
         Patch(
