@@ -11,6 +11,7 @@ from models.sequence import recipe
 from models.sequence.crowd import Crowd
 from models.sequence.decode import Dice
 from models.sequence.draft import MAX_CHORD, Draft, allowed_instruments, allowed_roles
+from models.sequence.habits import Strays
 from models.sequence.parts import BAND_PARTS, corpus_parts, fitting, in_words, part_names, told_parts
 from models.sequence.plan import PlanRequest, Steering
 from models.sequence.player import ARCHITECTURE, Player
@@ -67,8 +68,8 @@ def draft(instrument: int, pitch: int, chord: int) -> Draft:
     """A draft behind a note of the partner, the ``chord``-th of its part at this onset."""
     row = np.zeros(len(Field), dtype=np.int16)
     row[[Field.ROLE, Field.INSTRUMENT, Field.PITCH]] = Role.PARTNER, instrument, pitch
-    dice = Dice(1.0, 1.0, np.random.default_rng(0))
-    return Draft(0, row, 96, 0, Crowd(row[None], 0, Steering()), dice, chord=chord)
+    crowd, strays = Crowd(row[None], 0, Steering()), Strays({}, row[None], Steering())
+    return Draft(0, row, 96, 0, crowd, strays, Dice(1.0, 1.0, np.random.default_rng(0)), chord=chord)
 
 
 def asked(*parts: int) -> PlanRequest:
