@@ -43,6 +43,9 @@ PULL = 6.5
 MOST_TOO_FEW = 0.5
 """However few there were, because the partner rested, it is not hurried more than for this share."""
 
+MISSING = 4.0
+"""Nats that a part gains that has not played for a span, falling to 0 at half of its usual notes."""
+
 TOLD_BY = 8
 """Notes in the last four spans without which nothing is known of how densely the partner plays."""
 
@@ -76,6 +79,7 @@ class Crowd:
         if np.count_nonzero(is_own & (ticks > tick - 4 * SPAN_TICKS)) < TOLD_BY:
             self._usual = 0.0
         self._parts = list(steering.instruments)
+        self._usual_of = {i: habits[i].notes_per_beat for i in self._parts if habits and i in habits}
 
     def add(self, tick: int, instrument: int) -> None:
         """The partner plays a note of an instrument class."""
@@ -92,6 +96,17 @@ class Crowd:
         bias = (LATER * excess - pull) / GRID_PER_BEAT * _STEPS
         bias[0] -= SAME_ONSET * excess
         return np.asarray(bias, dtype=np.float32)
+
+    def missing(self) -> NDArray[np.float32]:
+        """What to add to the logits of the next instrument, ``[instruments + 1]``: parts not heard of late.
+
+        A part that has rested is taken for one that the song does not have. Without habits nothing is told.
+        """
+        bias = np.zeros(FIELD_SIZES[Field.INSTRUMENT], dtype=np.float32)
+        for instrument, usual in self._usual_of.items():
+            share = self._counts[instrument] * (GRID_PER_BEAT / SPAN_TICKS) / usual
+            bias[instrument] = MISSING * max(0.0, 1.0 - 2.0 * share)
+        return bias
 
     def _stray(self, per_beat: float) -> float:
         """Notes too many (or, below 0, too few) as a share of the usual ones."""

@@ -374,7 +374,8 @@ class Player:
         row[Field.INSTRUMENT] = draft.human_instrument
         if role == Role.PARTNER:
             allowed = allowed_instruments(steering, draft, follows=follows)
-            row[Field.INSTRUMENT] = draft.dice.draw(logits.of(Field.INSTRUMENT), allowed)
+            instruments = logits.of(Field.INSTRUMENT) + draft.crowd.missing()
+            row[Field.INSTRUMENT] = draft.dice.draw(instruments, allowed)
         above = -1
         if follows and draft.last[Field.INSTRUMENT] == row[Field.INSTRUMENT]:
             above = int(draft.last[Field.PITCH])

@@ -115,6 +115,33 @@ class TestDensity:
         assert rested[24] > 2 * hardly[24]
 
 
+class TestMissing:
+    BAND = Steering(instruments=(PIANO, DRUMS))
+
+    def missing(self, rows: np.ndarray, steering: Steering = BAND) -> np.ndarray:
+        return Crowd(rows, int(rows[:, Field.DELTA].sum()), steering, USUAL).missing()
+
+    def test_a_part_that_is_not_heard_is_called_for(self):
+        rows = context()
+        bias = self.missing(rows)
+        assert bias[DRUMS] > 0
+        assert np.count_nonzero(bias) == 1
+        assert not self.missing(rows, Steering()).any(), "it was not asked for"
+
+    def test_the_call_ends_at_half_of_the_usual_notes(self):
+        usual = USUAL[DRUMS].notes_per_beat
+        found = Crowd(context(), 16 * 24, self.BAND, USUAL)
+        called = []
+        for _ in range(round(usual * SPAN_TICKS / GRID_PER_BEAT / 2)):
+            called.append(float(found.missing()[DRUMS]))
+            found.add(16 * 24, DRUMS)
+        assert (np.diff(called) < 0).all()
+        assert not found.missing().any()
+
+    def test_parts_without_habits_are_left_alone(self):
+        assert not self.missing(context(), Steering(instruments=(PIANO, BASS))).any()
+
+
 class TestMeasuring:
     def test_tells_how_the_parts_beside_the_lead_are_played(self, tmp_path):
         corpus = build_corpus(write_songs(tmp_path / "songs", 12, bars=24), tmp_path / "corpus")
