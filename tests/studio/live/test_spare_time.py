@@ -118,6 +118,7 @@ def test_a_newer_request_ends_the_search(tmp_path: Path):
             process.submit(request(number))
             if number == 1:
                 inbox.wait(lambda: process._slot is None)
-        inbox.wait(lambda: inbox.plans() == [1] and process._slot is None)
+        # A busy machine may take one of those between up before the last is submitted.
+        inbox.wait(lambda: inbox.plans()[:1] == [1] and process._slot is None)
         process.submit(request(9))
-        inbox.wait(lambda: inbox.plans() == [1, 5])
+        inbox.wait(lambda: inbox.plans()[-1:] == [5])
