@@ -133,12 +133,14 @@ def _likelihood(nll: Mapping[str, Any]) -> list[str]:
 def _listening(listening: Mapping[str, Any]) -> list[str]:
     if not listening:
         return []
-    figures = ("consonance_rate", "unsupported_rate", "note_in_chord")
+    figures = ("consonance_rate", "unsupported_rate", "note_in_chord", "distance")
+    times = f", {listening['repeats']} times" if listening.get("repeats", 1) > 1 else ""
     lines = [
         "## Playing along",
         "",
-        f"{listening['songs']} held-out songs, {listening['bars']} bars each, played live on a manual clock;",
-        "means and 95 % bootstrap intervals over songs (`antiphon eval music`).",
+        f"{listening['songs']} held-out songs, {listening['bars']} bars each{times}, live on a manual clock;",
+        "means and 95 % bootstrap intervals over songs (`antiphon eval music`). The distance to the true",
+        "accompaniment is the mean of those of pitch classes, onsets, density and register.",
         "",
         "| | " + " | ".join(name.replace("_", " ") for name in figures) + " |",
         "|---|" + "--:|" * len(figures),

@@ -299,12 +299,14 @@ class TestCard:
         )  # fmt: skip
         result = train_music(run, quiet, quiet)
         figure = {"mean": 0.5, "low": 0.25, "high": 0.75}
-        row = {"consonance_rate": figure, "unsupported_rate": figure, "note_in_chord": figure}
+        names = ("consonance_rate", "unsupported_rate", "note_in_chord", "distance")
+        row = dict.fromkeys(names, figure)
         passage = {"longest_notes": 7, "longest_bars": 1.25, "ngram_overlap": figure}
         copied = {"ngram_notes": 9, "training_songs": 21, "rows": {"live": passage | {"loose": passage}}}
-        listening = {"songs": 4, "bars": 8, "rows": {"hearing_cut": row}, "copied": copied}
+        listening = {"songs": 4, "bars": 8, "repeats": 3, "rows": {"hearing_cut": row}, "copied": copied}
         bundle = recipe.write_music_bundle(run, result, tmp_path / "2.0.0", listening=listening)
         assert "Ours (CC0-1.0): us" in bundle.card
+        assert "8 bars each, 3 times" in bundle.card
         assert "| hearing cut | 0.500 [0.250, 0.750] |" in bundle.card
         assert "one of 21 training songs" in bundle.card
         assert "| this model, live | 7 notes, 1.2 bars | 0.500 [0.250, 0.750] | 7 notes" in bundle.card
