@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -184,9 +184,14 @@ class OutputScheduler:
         port: Where messages go; the scheduler never closes it.
         clock: Must run by itself (a system clock): times are its seconds.
         stale_s: See ``Schedule``.
+        on_start: Called first on that thread, to ask for a priority.
     """
 
-    def __init__(self, port: OutputPort, clock: Clock, stale_s: float = STALE_S) -> None:
+    def __init__(
+        self, port: OutputPort, clock: Clock, stale_s: float = STALE_S,
+        on_start: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._on_start = on_start
         self._port = port
         self._clock = clock
         self._schedule = Schedule(stale_s)
@@ -252,6 +257,7 @@ class OutputScheduler:
             self.flush_and_panic()
 
     def _run(self) -> None:
+        self._on_start()
         with self._wake:
             while self._running:
                 now_s = self._clock.now_s()

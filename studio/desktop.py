@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from midi.errors import UserError
+from studio.memory import give_memory_back
 from studio.settings import chosen_folder, made_folder
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def open_window(options: WindowOptions) -> int:
     from studio.ui import state as remembered_state  # noqa: PLC0415
     from studio.ui.window import Window  # noqa: PLC0415
 
+    give_memory_back()
     path = remembered_state.state_path()
     state, fault = remembered_state.load(path)
     try:

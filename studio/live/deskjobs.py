@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from midi.errors import UserError
+from studio.live.realtime import BESIDE_PRIORITY, ask_for_real_time
 
 TURN_S = 0.05
 """Pause between two looks; a job wakes the thread."""
@@ -54,6 +55,7 @@ class Jobs:
             self._thread.join()
 
     def _run(self) -> None:
+        ask_for_real_time(BESIDE_PRIORITY)
         while not self._is_ending.is_set():
             self.work()
             self._wake.wait(TURN_S)

@@ -7,7 +7,6 @@ whose window is gone ends its notes and its take; a window whose desk is gone sa
 from __future__ import annotations
 
 import atexit
-import ctypes
 import importlib
 import os
 import signal
@@ -40,6 +39,8 @@ from studio.live.deskview import (
 )
 from studio.live.deskwire import Frame, Packer, Unpacker
 from studio.live.messages import SetMode, SetTempo, Steer
+from studio.live.realtime import BESIDE_PRIORITY, ask_for_real_time
+from studio.memory import give_memory_back
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -61,12 +62,6 @@ FROZEN_S = 10.0
 CLOSE_S = 10.0
 """Longest end of a desk: its sounds fade, its take is written, its devices are given back."""
 
-LARGE_BLOCK = 1 << 18
-"""Bytes; blocks of sound are smaller."""
-
-_MMAP_THRESHOLD = -3
-"""``M_MMAP_THRESHOLD`` of glibc's ``malloc.h``."""
-
 _CLOSE = "close"
 
 
@@ -77,7 +72,7 @@ def _desk_main(link: _Connection, build: str, options: DeskOptions) -> None:
     """Run a desk until the window closes it, or is gone."""
     is_over = threading.Event()
     _settle(is_over)
-    _give_memory_back()
+    give_memory_back()
     try:
         module, _, name = build.partition(":")
         desk = cast("Desk", getattr(importlib.import_module(module), name)(options))
@@ -106,16 +101,6 @@ def _settle(is_over: threading.Event) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _give_memory_back() -> None:
-    """Have large blocks taken from the system and given back to it, on glibc.
-
-    Left alone, it keeps all blocks up to the size of the largest one freed so far: when a sound device was
-    opened anew, five megabytes stayed.
-    """
-    with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, LARGE_BLOCK)
-
-
 def _end_in_time() -> None:
     """A device that hangs while it is closed must not keep the process for ever."""
     timer = threading.Timer(CLOSE_S, os._exit, (1,))
@@ -124,6 +109,7 @@ def _end_in_time() -> None:
 
 
 def _listen(link: _Connection, desk: Desk, is_over: threading.Event) -> None:
+    ask_for_real_time(BESIDE_PRIORITY)
     parent = parent_process()
     ends: list[Any] = [link] if parent is None else [link, parent.sentinel]
     while not is_over.is_set():
@@ -141,6 +127,7 @@ def _listen(link: _Connection, desk: Desk, is_over: threading.Event) -> None:
 
 
 def _send_views(link: _Connection, desk: Desk, is_over: threading.Event) -> None:
+    ask_for_real_time(BESIDE_PRIORITY)
     packer, waited_s = Packer(), IDLE_S
     while not is_over.wait(FRAME_S):
         view = desk.view()

@@ -14,6 +14,12 @@ ENGINE_PRIORITY = 20
 AUDIO_PRIORITY = 25
 """A block of sound is due sooner than anything that the engine does."""
 
+OUTPUT_PRIORITY = 22
+"""A message for a port is due when the engine has long decided on it."""
+
+BESIDE_PRIORITY = 10
+"""Of threads that are in no hurry, but would keep the interpreter while they wait for a processor."""
+
 SWITCH_INTERVAL_S = 0.001
 """How long another thread of the process may keep the interpreter from the engine (default 5 ms)."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from midi.errors import UserError
 from studio.live.messages import Actions, Input, SetPlaying, Sound, Steer, TempoMark, Voice
+from studio.live.realtime import BESIDE_PRIORITY, ask_for_real_time
 from studio.live.session import FLUSH_S, TAKE_NAME, TakeWriter, new_session_folder
 from studio.live.take import TakeHeader, event_lines
 
@@ -119,6 +120,7 @@ class TakeLog:
         self._thread.start()
 
     def _run(self) -> None:
+        ask_for_real_time(BESIDE_PRIORITY)
         while not self._is_stopping.wait(FLUSH_S):
             self.flush()
 

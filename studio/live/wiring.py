@@ -25,6 +25,7 @@ from midi.ports import (
 )
 from midi.scheduler import Lateness, OutputScheduler
 from studio.live.outputs import PortOutput
+from studio.live.realtime import OUTPUT_PRIORITY, ask_for_real_time
 
 Plug = Callable[[PortOutput], None]
 
@@ -98,7 +99,7 @@ class Ports:
 
     def _add_output(self, port: OutputPort) -> None:
         self._watcher.watch(port)
-        scheduler = OutputScheduler(port, self._clock)
+        scheduler = OutputScheduler(port, self._clock, on_start=lambda: ask_for_real_time(OUTPUT_PRIORITY))
         output = _Output(port, scheduler, PortOutput(scheduler))
         self.outputs.append(output)
         if self._plug is not None:

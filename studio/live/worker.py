@@ -23,6 +23,7 @@ from midi.errors import UserError
 from models.sequence.plan import Plan, PlanRequest
 from studio.live.messages import Input, ModelChanged, PlanArrived
 from studio.live.planner import Interruptible, ModelHealth, ModelState, PlannerSpec, warm_up_request
+from studio.live.realtime import BESIDE_PRIORITY, ask_for_real_time
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -201,6 +202,7 @@ class ModelProcess:
 
     def _supervise(self) -> None:
         """Keep one process running until closed; runs in the supervisor thread."""
+        ask_for_real_time(BESIDE_PRIORITY)
         if hasattr(signal, "pthread_sigmask"):
             # The child inherits the mask: an interrupt meant for the program must not end it mid-import.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -39,6 +39,7 @@ from studio.live.deskview import ChooseModel, ChooseSound, SetRecording, StopTak
 from studio.live.messages import SetPlaying
 from studio.live.planner import ModelState
 from studio.live.take import load_take
+from studio.memory import give_memory_back
 from studio.takes import Library
 from studio.ui.app import App
 from studio.ui.screens.services import Services
@@ -271,6 +272,7 @@ def main() -> int:
     parser.add_argument("--model", default="partner")
     parser.add_argument("--rest", type=float, default=20.0, help="seconds from one rest to the next")
     options = parser.parse_args()
+    give_memory_back()  # as the program does when it opens its window
     with tempfile.TemporaryDirectory(prefix="antiphon-soak-", ignore_cleanup_errors=True) as folder:
         found = Soak(Path(folder), options.minutes, options.seed, options.model, options.rest).run()
     growth = ", ".join(f"{name} {share:+.1%}" for name, share in found.growth().items())
