@@ -22,7 +22,7 @@ from studio.live.meters import Meters, Percentiles
 from studio.live.planner import ModelHealth, ModelState
 from studio.ui.screens.models_shelf import read_shelf
 
-PARTNER_NAME = "partner"
+PARTNER_NAME = "band"
 """Bundle that the demo plays with."""
 
 BPM = 108.0
