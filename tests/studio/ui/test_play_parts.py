@@ -35,15 +35,15 @@ def test_a_band_is_offered_with_its_pad(screen):
 
 
 def test_parts_that_were_not_taught_are_shown_and_off(ui, screen, antiphon_home):
-    folder = antiphon_home / "models" / "trio" / "1.0.0"
+    folder = antiphon_home / "models" / "a-trio" / "1.0.0"
     folder.mkdir(parents=True)
-    manifest = {"name": "trio", "version": "1.0.0", "architecture": "event-rows", "instruments": ["drums"]}
+    manifest = {"name": "a-trio", "version": "1.0.0", "architecture": "event-rows", "instruments": ["drums"]}
     (folder / "bundle.json").write_text(json.dumps(manifest))
     teach(ui, screen, PIANO, STRINGS)
     drums = screen.find("part-drums")
     assert {s.instrument for s in shown(screen)} == set(BAND_PARTS)
     assert names([s for s in shown(screen) if s.is_enabled]) == ["piano", "strings"]
-    assert drums.tooltip == "Drums: solo was not taught it, trio was"
+    assert drums.tooltip == "Drums: solo was not taught it, a-trio was"
     click(screen, "part-drums")
     assert ui.sent == []
     teach(ui, screen, PIANO, DRUMS)
