@@ -223,12 +223,8 @@ def measure_listening(
     for repeat in range(1, options.repeats):
         first_seed = options.seed + repeat * len(songs)
         runs += [quality.live_run(song, "partner", first_seed + i) for i, song in enumerate(songs)]
-    spec, latency_ms = PlannerSpec(PLAYER, (options.model,)), _charged_ms(options)
-    played = perform_runs(
-        runs, spec, latency_s=latency_ms / 1000, jobs=options.jobs,
-        on_run=lambda done, total: tell("Playing along", done, total),
-    )  # fmt: skip
-    by_kind = {kind: [played[i] for i, run in enumerate(runs) if run.kind == kind] for kind in KINDS}
+    latency_ms = _charged_ms(options)
+    by_kind = _performed(options, runs, latency_ms, tell)
     notes = {kind: [performance.notes for performance in done] for kind, done in by_kind.items()}
     again = notes["partner"][len(songs) :]
     notes["partner"] = notes["partner"][: len(songs)]
@@ -257,6 +253,20 @@ def measure_listening(
     }
 
 
+def _performed(
+    options: EvalMusicOptions, runs: list[LiveRun], latency_ms: float, tell: Progress
+) -> dict[str, list[Performance]]:
+    """Play the runs live; the performances by their kind, each in the order of the runs."""
+    played = perform_runs(
+        runs, PlannerSpec(PLAYER, (options.model,)), latency_s=latency_ms / 1000, jobs=options.jobs,
+        on_run=lambda done, total: tell("Playing along", done, total),
+    )  # fmt: skip
+    by_kind: dict[str, list[Performance]] = {}
+    for run, performance in zip(runs, played, strict=True):
+        by_kind.setdefault(run.kind, []).append(performance)
+    return by_kind
+
+
 def measure_parts(
     options: EvalMusicOptions, corpus: Corpus, source: Path | None, tell: Progress
 ) -> dict[str, Any]:
@@ -267,17 +277,12 @@ def measure_parts(
     """
     songs = held_out_songs(options, corpus, source)
     runs = [
-        run
+        quality.live_run(song, kind, options.seed + i)
         for i, song in enumerate(songs)
-        for run in live_runs(song, options.bars, options.seed + i)
-        if run.kind in partfigures.KINDS
+        for kind in partfigures.KINDS
     ]
     latency_ms = _charged_ms(options)
-    played = perform_runs(
-        runs, PlannerSpec(PLAYER, (options.model,)), latency_s=latency_ms / 1000, jobs=options.jobs,
-        on_run=lambda done, total: tell("Playing along", done, total),
-    )  # fmt: skip
-    by_kind = {k: [played[i] for i, run in enumerate(runs) if run.kind == k] for k in partfigures.KINDS}
+    by_kind = _performed(options, runs, latency_ms, tell)
     whole = [
         listening.figures(song, done.notes) for song, done in zip(songs, by_kind["partner"], strict=True)
     ]

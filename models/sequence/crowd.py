@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midi.events import DRUMS, FIELD_SIZES, GRID_PER_BEAT, N_INSTRUMENTS, Field, Role, Rows
-from models.sequence.habits import Habits
+from models.sequence.habits import Habits, beyond
 from models.sequence.plan import Steering
 
 CROWDED_PER_BEAT = 5.0
@@ -75,11 +75,13 @@ class Crowd:
         self._limits[list(steering.instruments)] = CROWDED_PER_BEAT * 2 ** (steering.density / 2)
         self._limits[DRUMS] *= DRUMS_PER_BEAT / CROWDED_PER_BEAT
         self._density = steering.density
-        self._usual = _usual_per_beat(steering, habits or {})
-        if np.count_nonzero(is_own & (ticks > tick - 4 * SPAN_TICKS)) < TOLD_BY:
-            self._usual = 0.0
         self._parts = list(steering.instruments)
         self._usual_of = {i: habits[i].notes_per_beat for i in self._parts if habits and i in habits}
+        # Notes a beat that all parts usually play together, more at a higher density; 0 where not known.
+        self._usual = 0.0
+        is_told = np.count_nonzero(is_own & (ticks > tick - 4 * SPAN_TICKS)) >= TOLD_BY
+        if is_told and len(self._usual_of) == len(self._parts):
+            self._usual = sum(self._usual_of.values()) * 2 ** (steering.density / 2)
 
     def add(self, tick: int, instrument: int) -> None:
         """The partner plays a note of an instrument class."""
@@ -111,12 +113,4 @@ class Crowd:
     def _stray(self, per_beat: float) -> float:
         """Notes too many (or, below 0, too few) as a share of the usual ones."""
         off = per_beat / self._usual - 1.0 if self._usual else 0.0
-        return max(off - NEAR, 0.0) + max(min(off + NEAR, 0.0), -MOST_TOO_FEW)
-
-
-def _usual_per_beat(steering: Steering, habits: Habits) -> float:
-    """Notes that the chosen parts usually play together, more at a higher density; 0 where not known."""
-    if any(instrument not in habits for instrument in steering.instruments):
-        return 0.0
-    usual = sum(habits[instrument].notes_per_beat for instrument in steering.instruments)
-    return float(usual * 2 ** (steering.density / 2))
+        return max(beyond(off, NEAR), -MOST_TOO_FEW)

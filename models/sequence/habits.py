@@ -173,7 +173,7 @@ class Strays:
             return 0.0
         goal = self._goal(self._habits[instrument].pitch or 0.0)
         off = sum(pitch for pitch, _ in recent) / len(recent) - goal
-        return _OCTAVES * (-PITCH_PULL * _beyond(off, NEAR_SEMITONES))
+        return _OCTAVES * (-PITCH_PULL * beyond(off, NEAR_SEMITONES))
 
     def lengths(self, instrument: int) -> Bias:
         """Bias of the next note's length."""
@@ -182,13 +182,13 @@ class Strays:
             return 0.0
         goal = math.log2((self._habits[instrument].length_beats or 1.0) * GRID_PER_BEAT)
         off = sum(doublings for _, doublings in recent) / len(recent) - goal
-        return _DOUBLINGS * (-LENGTH_PULL * _beyond(off, NEAR_OCTAVES))
+        return _DOUBLINGS * (-LENGTH_PULL * beyond(off, NEAR_OCTAVES))
 
     def _goal(self, pitch: float) -> float:
         low, high = self._steering.low_pitch + MARGIN, self._steering.high_pitch - MARGIN
         return min(max(pitch, low), high) if low < high else (low + high) / 2
 
 
-def _beyond(off: float, near: float) -> float:
+def beyond(off: float, near: float) -> float:
     """What is left of a distance, either way, beyond what counts as near."""
     return max(off - near, 0.0) + min(off + near, 0.0)
