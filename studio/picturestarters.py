@@ -33,6 +33,7 @@ class PictureStarter:
         preset: Widths of the generator.
         gamma: Weight of the gradient penalty.
         is_mirrored: Whether pictures may be mirrored.
+        parent: Shipped bundle whose weights it starts from; it gives the widths.
     """
 
     folder: str
@@ -43,6 +44,7 @@ class PictureStarter:
     preset: str = "live"
     gamma: float = 0.2
     is_mirrored: bool = True
+    parent: str | None = None
 
 
 def _flowers(which: str) -> Mapping[str, str]:
@@ -69,9 +71,15 @@ STARTERS: dict[str, PictureStarter] = {
     "sunflowers": PictureStarter(
         "flowers128/sunflowers", 64, _flowers("sunflowers"), "flowers128/ATTRIBUTION.tsv", preset="tiny"
     ),
-    "flowers": PictureStarter("flowers128", 128, _flowers("five kinds"), "flowers128/ATTRIBUTION.tsv"),
+    "garden": PictureStarter(
+        "flowers128", 64, _flowers("five kinds"), "flowers128/ATTRIBUTION.tsv", parent="sunflowers"
+    ),
+    "flowers": PictureStarter(
+        "flowers128", 128, _flowers("five kinds"), "flowers128/ATTRIBUTION.tsv", parent="garden"
+    ),
 }
-"""By the names of their bundles. One kind of close-ups becomes recognizable first; five are more to play."""
+"""By the names of their bundles, each after its parent: what is learned of one kind and at 64 pixels need
+not be learned again with five and at 128."""
 
 
 def starter_run(
@@ -96,6 +104,7 @@ def starter_run(
         data / starter.folder,
         run_dir,
         name,
+        parent=starter.parent,
         max_minutes=minutes,
         resume=True,
         pick=pick,
@@ -105,6 +114,7 @@ def starter_run(
         intake=IntakeConfig(resample=starter.resample),
         is_mirrored=starter.is_mirrored,
         gamma=starter.gamma,
+        frozen_px=0,
         data=(dict(starter.data),),
         credits=read_credits(data / str(starter.credits), data / starter.folder) if credited else {},
         licence="Apache-2.0",

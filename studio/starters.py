@@ -61,11 +61,12 @@ BUDGETS = {
     "chorales": Budget(cpu=32, gpu=3),
     "monsters": Budget(cpu=180, gpu=12),
     "sunflowers": Budget(cpu=240, gpu=12),
-    "flowers": Budget(cpu=480, gpu=20),
+    "garden": Budget(cpu=120, gpu=8),
+    "flowers": Budget(cpu=240, gpu=15),
 }
 """Minutes of each starter, in the order of training."""
 
-StarterName = Literal["partner", "band", "chorales", "monsters", "sunflowers", "flowers"]
+StarterName = Literal["partner", "band", "chorales", "monsters", "sunflowers", "garden", "flowers"]
 
 
 @app.default

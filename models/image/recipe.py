@@ -41,6 +41,9 @@ MEASURED = MADE
 NEAREST = "nearest.png"
 """Sheet in a run's folder: made pictures, each beside the nearest one learned from."""
 
+LONG_MIN = 60.0
+"""A longer run from a parent is looked at as seldom as a fresh one."""
+
 Advance = Callable[[str, int, int], None]
 """Told what is being done, how many steps are done, and how many there are."""
 
@@ -193,7 +196,7 @@ def _resized(base: GeneratorConfig, size: int) -> GeneratorConfig:
 
 
 def loop_config(run: PictureRun) -> LoopConfig:
-    """Fresh weights learn fast; a parent's are moved gently and looked at often."""
+    """Fresh weights learn fast; a parent's are moved gently and looked at often, at first."""
     is_open = run.max_minutes is None and run.max_steps is None
     config = LoopConfig(
         run.run_dir,
@@ -214,9 +217,10 @@ def loop_config(run: PictureRun) -> LoopConfig:
     )
     if run.parent is None:
         return config
+    is_long = run.max_minutes is not None and run.max_minutes > LONG_MIN
     return replace(
-        config, learning_rate=1e-3, ema_half_life_steps=200, eval_every_steps=100, eval_first=True,
-        patience_evals=20 if is_open else 0,
+        config, learning_rate=1e-3, ema_half_life_steps=500 if is_long else 200,
+        eval_every_steps=500 if is_long else 100, eval_first=True,
     )  # fmt: skip
 
 
