@@ -155,7 +155,7 @@ class PixelCritic(nn.Module):
             if self.fade < 1 and side == self.resolution // 2:
                 small = rectify(self.inputs[str(side)](functional.avg_pool2d(pictures, 2)))
                 x = torch.lerp(small, x, self.fade)
-        x = rectify(self.last(batch_deviation(x)))
+        x = rectify(self.last(batch_deviation(x.float())))
         scores: Tensor = self.score(rectify(self.hidden(x.flatten(1))) * GAIN)
         return scores
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import pairwise
 from typing import Any, cast
 
@@ -90,9 +91,9 @@ class GeneratorConfig:
 
 
 PRESETS: dict[str, GeneratorConfig] = {
-    "tiny": GeneratorConfig(64, (160, 128, 64, 32, 16), w_size=96),
-    "live": GeneratorConfig(),
-    "gpu": GeneratorConfig(256, (256, 256, 256, 192, 96, 64, 32), z_size=128, w_size=256),
+    "tiny": GeneratorConfig(64, (160, 128, 64, 32, 16), w_size=96, has_noise=True),
+    "live": GeneratorConfig(has_noise=True),
+    "gpu": GeneratorConfig(256, (256, 256, 256, 192, 96, 64, 32), z_size=128, w_size=256, has_noise=True),
 }
 """``live`` plays at 128 px on one CPU core; ``tiny`` trains faster at 64 px; ``gpu`` is wider, at 256 px."""
 
@@ -200,17 +201,23 @@ class StyleConv(nn.Module):
         Source: Karras et al. 2020 §2.2, equations 1 and 3.
         """
         kernel, power = self._frozen or self._prepared()
-        style = self.style(w)
-        norm = torch.rsqrt(style.square() @ power + EPSILON) * GAIN
+        style, norm = self._scales(w, power)
         if len(x) == 1 and not torch.is_grad_enabled() and x.numel() > kernel.numel() // 4:
             out = self._convolve_one(x, kernel, style, norm)
         else:
-            out = self._convolve(x * style[:, :, None, None], kernel)
-            out = torch.addcmul((self.bias * GAIN)[:, None, None], out, norm[:, :, None, None])
+            out = self._convolve(x * style.to(x.dtype)[:, :, None, None], kernel)
+            bias = (self.bias * GAIN).to(out.dtype)[:, None, None]
+            out = torch.addcmul(bias, out, norm.to(out.dtype)[:, :, None, None])
         if self.noise_strength is not None:
             noise = torch.randn_like(out[:, :1]) if noise is None else noise
-            out = out + noise * self.noise_strength
+            out = out + (noise * self.noise_strength).to(out.dtype)
         return functional.leaky_relu(out, SLOPE, inplace=True)
+
+    def _scales(self, w: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors of the channels in and out, in single precision even where convolutions are in half."""
+        with torch.autocast(w.device.type, enabled=False):
+            style = self.style(w.float())
+            return style, torch.rsqrt(style.square() @ power + EPSILON) * GAIN
 
     def freeze(self, is_frozen: bool) -> None:
         """Keep what depends on the weights alone, for playing; or compute it anew at every call."""
@@ -246,9 +253,17 @@ def double_kernel(weight: Tensor) -> Tensor:
     Returns:
         ``[inputs outputs 4 4]``.
     """
-    flipped = weight.flip(2, 3).transpose(0, 1)
-    tall = functional.pad(flipped, (0, 0, 0, 1)) + functional.pad(flipped, (0, 0, 1, 0))
-    return functional.pad(tall, (0, 1)) + functional.pad(tall, (1, 0))
+    outputs, inputs = weight.shape[:2]
+    # One product of matrices; summed tap by tap it costs as much as a convolution.
+    spread = weight.transpose(0, 1).reshape(-1, 9) @ _spread().to(weight.device)
+    return spread.view(inputs, outputs, 4, 4)
+
+
+@cache
+def _spread() -> Tensor:
+    """Which of the 16 taps each of the 3x3 adds to; a transposed convolution turns them around."""
+    line = torch.tensor([[0.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]])
+    return torch.kron(line, line)
 
 
 class ToRgb(nn.Module):
@@ -340,7 +355,7 @@ class Generator(nn.Module):
         Args:
             ws: ``[n layers w]``.
             bend: Applied to the activations behind the named layers; shapes have to stay.
-            noise: One ``[n|1 1 h w]`` for every layer (``noise_shapes``), else drawn anew; ignored unless
+            noise: One ``[n|1 1 h w]`` for every layer (:meth:`noise`), else drawn anew; ignored unless
                 the network has noise.
         """
         x = self.base.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -358,13 +373,29 @@ class Generator(nn.Module):
                 continue
             if side == self.resolution and self.fade < 1:
                 rgb = rgb * self.fade
-            doubled = functional.interpolate(picture, scale_factor=2, mode="bilinear", align_corners=False)
+            # Colors are summed in single precision: half has fewer steps than a byte.
+            wide = picture.float()
+            doubled = functional.interpolate(wide, scale_factor=2, mode="bilinear", align_corners=False)
             picture = doubled + rgb
-        return cast("Tensor", picture)
+        return cast("Tensor", picture).float()
 
     def noise_shapes(self) -> tuple[tuple[int, int, int, int], ...]:
         """Shape of every layer's noise, ``(1, 1, side, side)``."""
         return tuple((1, 1, side, side) for side in self.config.resolutions for _ in _kinds(side))
+
+    def noise(self, seeds: Sequence[int]) -> list[Tensor] | None:
+        """Seeds' noise for the layers up to the active resolution, ``[n 1 side side]`` each, or None without.
+
+        The same numbers on every device.
+
+        Raises:
+            UserError: One is no seed.
+        """
+        if not self.config.has_noise:
+            return None
+        shapes = [shape for shape in self.noise_shapes() if shape[-1] <= self.resolution]
+        rows = ([gaussian(seed, layer, shape) for seed in seeds] for layer, shape in enumerate(shapes))
+        return [torch.cat(row).to(self.w_mean.device) for row in rows]
 
     def grow(self, resolution: int, fade: float = 1.0) -> None:
         """Give pictures of another resolution from now on, its own head counting ``fade`` (0-1)."""

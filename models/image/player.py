@@ -115,7 +115,13 @@ class Pictures:
             seeds: Non-negative integers.
             psi: Truncation: 0 gives the mean picture, 1 the full variety.
         """
-        return self.render(self.styles(self.w(seeds), psi))
+        made = [self.render(self.styles(self.w([seed]), psi), noise=self.noise(seed)) for seed in seeds]
+        side = self.resolution
+        return np.concatenate(made) if made else np.zeros((0, side, side, 3), np.uint8)
+
+    def noise(self, seed: int) -> list[Tensor] | None:
+        """As :meth:`Generator.noise`, of one seed."""
+        return self.generator.noise([seed])
 
 
 def load_generator(bundle: Bundle) -> Generator:

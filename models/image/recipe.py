@@ -211,7 +211,7 @@ def loop_config(run: PictureRun) -> LoopConfig:
         eval_every_steps=500,
         checkpoint_every_s=120,
         patience_evals=20 if is_open else 0,
-        precision="32-true",
+        precision="auto",
         seed=run.seed,
         device=run.device,
     )

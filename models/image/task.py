@@ -203,7 +203,10 @@ class PictureTask:
         is_both = is_penalized and self.config.loss == "relativistic"
         if is_both:
             shown = shown.detach().requires_grad_()
-        real_scores, made_scores = self.critic(seen), self.critic(shown)
+        # Gradients of gradients want single precision.
+        is_half = torch.is_autocast_enabled(seen.device.type) and not is_penalized
+        with torch.autocast(seen.device.type, enabled=is_half):
+            real_scores, made_scores = self.critic(seen), self.critic(shown)
         loss = critic_loss(self.config.loss, real_scores, made_scores)
         losses = {"loss": loss, "real": real_scores.mean(), "made": made_scores.mean()}
         if is_penalized:
@@ -271,10 +274,11 @@ class PictureTask:
     def make(self, count: int, psi: float = 1.0) -> Pixels:
         """Pictures ``[n h w 3]`` of the seeds 0, 1, 2 ..., at full resolution whatever has been grown."""
         generator, full = self.generator, self.config.generator.resolution
-        z = latents(range(count), generator.config.z_size).to(generator.w_mean.device)
         pieces = []
-        for part in torch.split(z, self.config.batch):
-            made = generator(generator.styles(generator.map(part), psi))
+        for first in range(0, count, self.config.batch):
+            seeds = range(first, min(first + self.config.batch, count))
+            z = latents(seeds, generator.config.z_size).to(generator.w_mean.device)
+            made = generator(generator.styles(generator.map(z), psi), noise=generator.noise(seeds))
             if made.shape[-1] < full:
                 made = functional.interpolate(made, size=(full, full), mode="bilinear", align_corners=False)
             pieces.append(to_uint8(made))

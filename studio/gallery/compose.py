@@ -20,7 +20,7 @@ from midi.errors import UserError
 from models import registry
 from models.bundle import WEIGHTS, read_manifest
 from models.image.bending import Bend, bends_of, hooks
-from models.image.latent import checked_seed, gaussian, layers_named, mixed
+from models.image.latent import checked_seed, layers_named, mixed
 from models.image.player import Pictures
 from studio.gallery.latents import Space
 from studio.gallery.metadata import ModelMark, State, pack_styles, unpack_styles
@@ -153,18 +153,11 @@ class Composer:
                 f"Use {state.model.title}, which made it.",
             )
         bends = self._hooks(bends_of(state.bend))
-        made = self.pictures.render(ws, bend=bends or None, noise=self._noise(state.noise_seed))
+        made = self.pictures.render(ws, bend=bends or None, noise=self.pictures.noise(state.noise_seed))
         return np.asarray(made[0])
 
     def _hooks(self, bends: Sequence[Bend]) -> Mapping[str, Callable[[Tensor], Tensor]]:
         return hooks(bends, self.pictures.layer_names)
-
-    def _noise(self, seed: int) -> list[Tensor] | None:
-        generator = self.pictures.generator
-        if not generator.config.has_noise:
-            return None
-        shapes = generator.noise_shapes()
-        return [gaussian(seed, layer, shape).to(self.pictures.device) for layer, shape in enumerate(shapes)]
 
 
 def mark_of(name: str) -> ModelMark:

@@ -169,6 +169,31 @@ def test_noise_is_steered_and_off_by_default():
     assert not torch.allclose(noisy(ws, noise=noise), noisy(ws, noise=[2 * n for n in noise]))
 
 
+def test_a_seeds_noise_is_its_own():
+    assert make().noise([1]) is None
+    noisy = make(GeneratorConfig(16, (8, 8, 8), z_size=8, w_size=8, has_noise=True))
+    both, alone = noisy.noise([4, 5]), noisy.noise([5])
+    assert [tuple(row.shape) for row in both] == [(2, 1, side, side) for side in (4, 8, 16, 16)]
+    for row, one in zip(both, alone, strict=True):
+        assert torch.equal(row[1:], one)
+        assert not torch.equal(row[0], row[1])
+    assert not torch.equal(alone[-1], alone[-2]), "layers of a size have noise of their own"
+    noisy.grow(8)
+    assert [row.shape[-1] for row in noisy.noise([4])] == [4, 8]
+
+
+def test_half_precision_gives_nearly_the_same_picture():
+    noisy = make(preset("tiny"))
+    ws, noise = noisy.styles(noisy.map(latents([1, 2], 64))), noisy.noise([1, 2])
+    with torch.no_grad():
+        single = noisy(ws, noise=noise)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = noisy(ws, noise=noise)
+    assert half.dtype == torch.float32
+    assert not torch.equal(half, single)
+    assert float((half - single).square().mean().sqrt() / single.std()) < 0.05
+
+
 def test_styles_have_gradients():
     generator = make()
     ws = generator.styles(generator.map(latents([1], 8))).detach().requires_grad_()

@@ -77,6 +77,19 @@ class TestTask:
             old, new = before.modules()[name].state_dict(), task.modules()[name].state_dict()
             assert any(not torch.equal(old[key], new[key]) for key in old)
 
+    def test_penalties_are_computed_in_single_precision(self, pictures, tmp_path):
+        task = PictureTask(CONFIG, pictures, tmp_path)
+        task.advance(1.0)
+        dtypes, critic = [], task.critic.forward
+        task.critic.forward = lambda seen: dtypes.append(critic(seen).dtype) or critic(seen)
+        batch = torch.from_numpy(pictures.images[:4].copy())
+        for step in (1, 2):
+            with torch.autocast("cpu", torch.bfloat16):
+                task.losses("generator", batch, step)
+                assert torch.isfinite(task.losses("critic", batch, step)["loss"])
+        half, single = torch.bfloat16, torch.float32
+        assert dtypes == [half, half, half, half, single, single]
+
     def test_growth_follows_the_run(self, pictures, tmp_path):
         task = PictureTask(CONFIG, pictures, tmp_path)
         seen = []
