@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from midi.clock import Clock
 from midi.systemclock import SystemClock
 from studio.live.outputs import FrameClock
+from studio.settings import is_none
 
 Audio = NDArray[np.float32]
 Render = Callable[[int], Audio]
@@ -38,8 +39,6 @@ LEFT_OPEN_S = 1.0
 
 CALLBACK_END_S = 0.05
 """Time for a callback that has paused its device to return."""
-
-NO_DEVICE = "none"
 
 NULL_DEVICES = ("NULL", "Discard all samples")
 """Names of devices that are none and run faster than time: miniaudio's own and ALSA's."""
@@ -407,7 +406,7 @@ def open_audio(
         clock: Clock of ``frame_at``; None is the machine's.
     """
     clock = clock or SystemClock()
-    if device is not None and device.strip().casefold() == NO_DEVICE:
+    if device is not None and is_none(device):
         return SilentOut("Sound is switched off.", rate_hz, block_frames, clock)
     found, reason = _found()
     wanted = "" if device is None or device.strip().casefold() == "default" else device.strip().casefold()
