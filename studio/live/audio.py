@@ -28,11 +28,8 @@ from studio.settings import is_none
 Audio = NDArray[np.float32]
 Render = Callable[[int], Audio]
 
-LATE_BLOCKS = 1.5
-"""A pause longer than this many blocks, from the end of one callback to the next, counts as an underrun.
-
-Not from beginning to beginning: some drivers wait for a whole block after each callback.
-"""
+WAITING_DRIVERS = frozenset({b"dummy", b"disk"})
+"""SDL's drivers without a device behind them: they wait for a whole block after each callback (SDL 2.28)."""
 
 LEFT_OPEN_S = 1.0
 """Longest wait for a device to pause itself before another is opened."""
@@ -77,7 +74,7 @@ class AudioOut(Protocol):
 
     @property
     def underruns(self) -> int:
-        """Blocks that took longer to compute than to play, or were asked for late."""
+        """Blocks that were not there when a device with two of them needed them: asked for late, or slow."""
 
     @property
     def faults(self) -> int:
@@ -119,7 +116,8 @@ class _Out:
         self._clock = clock
         self._frames = FrameClock(rate_hz)
         self._render: Render | None = None
-        self._last_s: float | None = None
+        self._due_s = math.inf
+        self._waits_after = False
 
     @property
     def latency_s(self) -> float:
@@ -152,11 +150,11 @@ class _Out:
             self.faults += 1
             self.error = self.error or error
             block = np.zeros((n_frames, 2), dtype=np.float32)
-        length_s = n_frames / self.rate_hz
-        is_late = self._last_s is not None and begin_s - self._last_s > LATE_BLOCKS * length_s
-        self._last_s = self._clock.now_s()
-        if is_late or self._last_s - begin_s > length_s:
+        length_s, end_s = n_frames / self.rate_hz, self._clock.now_s()
+        # The device plays one block while this one is made, so it has to be there a block after it was due.
+        if end_s - min(begin_s, self._due_s) > length_s:
             self.underruns += 1
+        self._due_s = (end_s if self._waits_after else begin_s) + length_s
         self.frame += n_frames
         return block
 
@@ -200,6 +198,7 @@ class SdlOut(_Out):
         super().__init__(name, rate_hz, block_frames, clock)
         sdl = _sdl()
         _close_left_open()
+        self._waits_after = _driver() in WAITING_DRIVERS
         self._is_stopping = False
         self._has_paused = threading.Event()
         self._device = sdl.AudioDevice(
@@ -303,13 +302,18 @@ def _sdl_pause() -> Callable[[int, int], None] | None:
     return _sdl_function("SDL_PauseAudioDevice", (ctypes.c_uint32, ctypes.c_int), None)
 
 
+def _driver() -> object:
+    """What SDL plays through, as bytes; None where it can't be asked."""
+    ask = _sdl_function("SDL_GetCurrentAudioDriver", (), ctypes.c_char_p)
+    return None if ask is None else ask()
+
+
 def can_reopen() -> bool:
     """Whether a device may be opened after one was lost.
 
     Not on JACK: opening a client anew makes libjack free those of the server that died, under the MIDI ports.
     """
-    driver = _sdl_function("SDL_GetCurrentAudioDriver", (), ctypes.c_char_p)
-    return driver is None or driver() != b"jack"
+    return _driver() != b"jack"
 
 
 class MiniaudioOut(_Out):

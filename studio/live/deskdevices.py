@@ -19,7 +19,7 @@ from studio.live.desksound import SoundWatch
 from studio.live.deskview import Devices
 from studio.live.engine import Sink
 from studio.live.messages import Voice
-from studio.live.sound import Sound, silence
+from studio.live.sound import Device, Sound, silence
 from studio.live.soundprocess import open_beside
 from studio.live.wiring import Ports
 from studio.settings import NO_DEVICE, is_none
@@ -157,22 +157,25 @@ class DeskDevices:
         """Notice a device that was lost; take it up when it is back, or any where none was named."""
         device = self._sound.device
         if device is not None and self._watch.is_lost(device, now_s):
-            lost, reason = self._sound, device.reason
-            self._take_up(silence())
-            lost.abandon()
-            # A process that died may have another at once; one that dies as soon as it plays has to wait.
-            is_steady = bool(reason) and now_s - self._opened_s >= RETRY_S
-            self._lost_s = now_s - RETRY_S if is_steady else now_s
-            hint = (
-                "Plug it in again, or choose another." if can_reopen() else "Start JACK, then Antiphon again."
-            )
-            if reason:
-                self._tell(reason, "It starts again by itself.")
-            else:
-                self._tell(f"The sound device {device.name} is gone.", hint)
-        elif self._lost_s is not None and now_s - self._lost_s >= RETRY_S and can_reopen():
+            self._lose(device, now_s)
+        elif self._lost_s is not None and now_s - self._lost_s >= RETRY_S:
             self._lost_s = now_s
             self._find_lost()
+
+    def _lose(self, device: Device, now_s: float) -> None:
+        lost, reason = self._sound, device.reason
+        is_steady = now_s - self._opened_s >= RETRY_S
+        self._take_up(silence())
+        lost.abandon()
+        if reason:
+            # A process that died may have another at once; one that dies as soon as it plays has to wait.
+            self._lost_s = now_s - RETRY_S if is_steady else now_s
+            self._tell(reason, "It starts again by itself.")
+        elif can_reopen():
+            self._lost_s = now_s
+            self._tell(f"The sound device {device.name} is gone.", "Plug it in again, or choose another.")
+        else:
+            self._tell(f"The sound device {device.name} is gone.", "Start JACK, then Antiphon again.")
 
     def _find_lost(self) -> None:
         if not self._resolved(self._wanted):

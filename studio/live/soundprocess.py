@@ -84,6 +84,10 @@ def _sound_main(link: _Connection, report: _Connection, status: _Status) -> None
     from studio.live.sound import open_sound  # noqa: PLC0415
 
     list_devices()
+    # While no block is due yet: a full collection takes longer than one.
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_S)
     with suppress(EOFError, OSError):
         found = open_sound(cast("str", link.recv()), SystemClock())
         device = found.device
@@ -97,9 +101,6 @@ def _sound_main(link: _Connection, report: _Connection, status: _Status) -> None
 
 def _serve(link: _Connection, found: facade.Sound, device: facade.Device, status: _Status) -> None:
     ask_for_real_time(OUTPUT_PRIORITY)
-    sys.setswitchinterval(SWITCH_S)
-    gc.collect()
-    gc.freeze()
     player = _Player(found)
     with suppress(EOFError, OSError):
         while player.is_open:
