@@ -79,8 +79,8 @@ class Meter(Protocol):
     def peak(self) -> float:
         """Loudest sample of the last moment, 1 is full scale."""
 
-    def prepare(self, program: int) -> None:
-        """Make an instrument's tables."""
+    def prepare(self, program: int, pitch: int | None = None) -> None:
+        """Make the tables of an instrument, or of one of its keys."""
 
     def prepare_drums(self) -> None:
         """Make the drums."""
@@ -118,10 +118,10 @@ class Sound:
         if self.meter is not None:
             self.meter.prepare_drums()
 
-    def prepare(self, program: int) -> None:
-        """Make an instrument's tables before it is played (some 50 ms of work)."""
+    def prepare(self, program: int, pitch: int | None = None) -> None:
+        """Make the tables of an instrument (some 50 ms of work), or of one key, before they are played."""
         if self.meter is not None:
-            self.meter.prepare(program)
+            self.meter.prepare(program, pitch)
 
     @property
     def underruns(self) -> int:
@@ -148,8 +148,8 @@ class _Prompt:
         self.peak = 0.0
         self._has_asked = False
 
-    def prepare(self, program: int) -> None:
-        self.synth.prepare(program)
+    def prepare(self, program: int, pitch: int | None = None) -> None:
+        self.synth.prepare(program, pitch)
 
     def prepare_drums(self) -> None:
         self.synth.prepare_drums()

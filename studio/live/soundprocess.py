@@ -22,6 +22,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from midi.clock import Clock
+from midi.events import CLASS_PROGRAMS, DRUMS
 from midi.systemclock import SystemClock
 from studio.live.childprocess import exit_with_parent, leave_the_terminal, uninterrupted
 from studio.live.messages import Sound, Voice
@@ -57,7 +58,7 @@ _VOICES = tuple(Voice)
 _VOICE = {voice: number for number, voice in enumerate(_VOICES)}
 
 _RECORD = struct.Struct("<BBhhhqd")
-"""Op, voice, pitch (controller, program), velocity (value), instrument, note id, time in s (volume in dB)."""
+"""Op, voice, pitch (controller), velocity (value), instrument (program), note id, time in s (or in dB)."""
 
 _FRAME, _PEAK, _UNDERRUNS, _GONE, _N_STATUS = range(5)
 
@@ -120,6 +121,7 @@ class _Player:
     def __init__(self, found: facade.Sound) -> None:
         self._found, (self._sink,) = found, found.sinks
         self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._foreseen: set[tuple[int, int]] = set()
         self.is_open = True
         threading.Thread(target=self._prepare, name="tables", daemon=True).start()
 
@@ -128,7 +130,9 @@ class _Player:
         for op, voice, pitch, velocity, instrument, note_id, value in _RECORD.iter_unpack(records):
             name = _OPS[op]
             if op <= _OP["control"]:
-                self._sink.play(Sound(value, name, _VOICES[voice], pitch, velocity, note_id, instrument))
+                sound = Sound(value, name, _VOICES[voice], pitch, velocity, note_id, instrument)
+                self._sink.play(sound)
+                self._foresee(sound)
             elif name == "volume":
                 self._sink.set_volume(_VOICES[voice], value)
             elif name == "panic":
@@ -136,9 +140,17 @@ class _Player:
             elif name == "drums":
                 self._asked.put(self._found.prepare_drums)
             elif name == "prepare":
-                self._asked.put(partial(self._found.prepare, pitch))
+                self._asked.put(partial(self._found.prepare, instrument, None if pitch < 0 else pitch))
             else:
                 self.is_open = False
+
+    def _foresee(self, sound: Sound) -> None:
+        """Have a note's tables made before its block; a chord of new ones took longer than a block lasts."""
+        key = (sound.instrument, sound.pitch)
+        if sound.kind == "on" and sound.voice is Voice.PARTNER and key not in self._foreseen:
+            self._foreseen.add(key)
+            if sound.instrument != DRUMS:
+                self._asked.put(partial(self._found.prepare, CLASS_PROGRAMS[sound.instrument], sound.pitch))
 
     def _prepare(self) -> None:
         """Make tables while sounds go on."""
@@ -272,9 +284,9 @@ class SoundProcess:
         """Loudest sample of the last moment."""
         return self._status[_PEAK]
 
-    def prepare(self, program: int) -> None:
-        """Make an instrument's tables, behind what is played."""
-        self._put(_packed("prepare", pitch=program))
+    def prepare(self, program: int, pitch: int | None = None) -> None:
+        """Make an instrument's tables, or those of one key, behind what is played."""
+        self._put(_packed("prepare", pitch=-1 if pitch is None else pitch, instrument=program))
 
     def prepare_drums(self) -> None:
         """Make the drums, behind what is played."""

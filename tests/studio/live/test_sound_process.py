@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
 
 from midi.clock import ManualClock
+from midi.events import CLASS_PROGRAMS
 from midi.messages import InputQueue
 from midi.ports import FakeSystem
 from midi.systemclock import SystemClock
@@ -109,8 +111,14 @@ def test_every_field_of_a_sound_arrives():
     ]
 
     class Heard:
+        peak = 0.0
+
         def __init__(self):
             self.sounds, self.volumes, self.panics = [], [], 0
+            self.prepared = SimpleQueue()
+
+        def prepare(self, program, pitch=None):
+            self.prepared.put((program, pitch))
 
         def play(self, sound):
             self.sounds.append(sound)
@@ -122,7 +130,7 @@ def test_every_field_of_a_sound_arrives():
             self.panics += 1
 
     heard = Heard()
-    player = soundprocess._Player(OpenSound((heard,), "test"))
+    player = soundprocess._Player(OpenSound((heard,), "test", meter=heard))
     packed = [
         soundprocess._packed(s.kind, s.voice, s.pitch, s.velocity, s.instrument, s.note_id, s.time_s)
         for s in sounds
@@ -131,6 +139,9 @@ def test_every_field_of_a_sound_arrives():
     player.take(soundprocess._packed("panic"))
     assert (heard.sounds, heard.volumes, heard.panics) == (sounds, [(Voice.PLAYER, -4.5)], 1)
     assert player.is_open
+    player.take(b"".join([packed[0], soundprocess._packed("prepare", pitch=-1, instrument=48)]))
+    foreseen = [heard.prepared.get(timeout=PATIENCE_S) for _ in range(2)]
+    assert foreseen == [(CLASS_PROGRAMS[4], 61), (48, None)], "a key once, an instrument as it was asked for"
     player.take(soundprocess._packed("close"))
     assert not player.is_open
 
