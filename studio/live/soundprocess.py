@@ -43,7 +43,7 @@ _Answer: TypeAlias = tuple[str, str, str, float]
 LOOK_S = 0.02
 """How often the figures are renewed while nothing is played: as often as a meter is looked at."""
 
-START_S = 8.0
+START_S = 20.0
 """Longest time from asking for a device to its first block before the process counts as hanging."""
 
 CLOSE_S = 2.0
