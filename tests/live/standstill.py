@@ -1,8 +1,8 @@
 """How often the machine itself stood still: ``python -m tests.live.standstill CPU``, until its input closes.
 
 A process that does nothing but wake, on one processor and before everything else there. What it misses, the
-processor missed: a virtual machine whose host is busy stands still for milliseconds, and no program in it can
-help that. Prints the number of such moments when its standard input closes.
+processor missed: a host that runs something else, or a kernel that can't be interrupted in the midst of
+another program's call (``PREEMPT_NONE``). Prints the number of such moments when its standard input closes.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ machine. Measured by the desk itself:
 * *notes*: how late the partner's notes left for a port, p99;
 * *loop*: how late the engine's loop woke, p99;
 * *blocks*: sound blocks that were missed;
-* *stalls*: how often a processor stood still for 3 ms, whatever ran there (``tests.live.standstill``). Virtual
-  machines do that, and a block that meets it is missed by any program.
+* *stalls*: how often a processor stood still for 3 ms, whatever ran there (``tests.live.standstill``): a host
+  was busy, or the kernel. A block that meets one is missed by any program.
 """
 
 from __future__ import annotations
