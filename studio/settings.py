@@ -10,8 +10,8 @@ from midi.errors import UserError
 from models.home import home
 
 __all__ = [
-    "SAMPLE_RATE_HZ", "SETTINGS_NAME", "cache_folder", "chosen_folder", "exports_folder", "home",
-    "made_folder", "takes_folder", "usable_folder", "with_tilde",
+    "NO_DEVICE", "SAMPLE_RATE_HZ", "SETTINGS_NAME", "cache_folder", "chosen_folder", "exports_folder", "home",
+    "is_none", "made_folder", "takes_folder", "usable_folder", "with_tilde",
 ]  # fmt: skip
 
 SETTINGS_NAME = "settings.json"
@@ -19,6 +19,14 @@ SETTINGS_NAME = "settings.json"
 
 SAMPLE_RATE_HZ = 48_000
 """Rate of everything that Antiphon renders: what MIDI musicians' interfaces run at."""
+
+NO_DEVICE = "none"
+"""Name of the sound device that is none: silence that was asked for."""
+
+
+def is_none(device: str) -> bool:
+    """Whether a sound device's name asks for silence."""
+    return device.strip().casefold() == NO_DEVICE
 
 
 def takes_folder() -> Path:

@@ -23,23 +23,19 @@ from numpy.typing import NDArray
 from midi.clock import Clock
 from midi.systemclock import SystemClock
 from studio.live.outputs import FrameClock
+from studio.settings import is_none
 
 Audio = NDArray[np.float32]
 Render = Callable[[int], Audio]
 
-LATE_BLOCKS = 1.5
-"""A pause longer than this many blocks, from the end of one callback to the next, counts as an underrun.
-
-Not from beginning to beginning: some drivers wait for a whole block after each callback.
-"""
+WAITING_DRIVERS = frozenset({b"dummy", b"disk"})
+"""SDL's drivers without a device behind them: they wait for a whole block after each callback (SDL 2.28)."""
 
 LEFT_OPEN_S = 1.0
 """Longest wait for a device to pause itself before another is opened."""
 
 CALLBACK_END_S = 0.05
 """Time for a callback that has paused its device to return."""
-
-NO_DEVICE = "none"
 
 NULL_DEVICES = ("NULL", "Discard all samples")
 """Names of devices that are none and run faster than time: miniaudio's own and ALSA's."""
@@ -78,7 +74,7 @@ class AudioOut(Protocol):
 
     @property
     def underruns(self) -> int:
-        """Blocks that took longer to compute than to play, or were asked for late."""
+        """Blocks that were not there when a device with two of them needed them: asked for late, or slow."""
 
     @property
     def faults(self) -> int:
@@ -120,7 +116,8 @@ class _Out:
         self._clock = clock
         self._frames = FrameClock(rate_hz)
         self._render: Render | None = None
-        self._last_s: float | None = None
+        self._due_s = math.inf
+        self._waits_after = False
 
     @property
     def latency_s(self) -> float:
@@ -153,11 +150,11 @@ class _Out:
             self.faults += 1
             self.error = self.error or error
             block = np.zeros((n_frames, 2), dtype=np.float32)
-        length_s = n_frames / self.rate_hz
-        is_late = self._last_s is not None and begin_s - self._last_s > LATE_BLOCKS * length_s
-        self._last_s = self._clock.now_s()
-        if is_late or self._last_s - begin_s > length_s:
+        length_s, end_s = n_frames / self.rate_hz, self._clock.now_s()
+        # The device plays one block while this one is made, so it has to be there a block after it was due.
+        if end_s - min(begin_s, self._due_s) > length_s:
             self.underruns += 1
+        self._due_s = (end_s if self._waits_after else begin_s) + length_s
         self.frame += n_frames
         return block
 
@@ -201,6 +198,7 @@ class SdlOut(_Out):
         super().__init__(name, rate_hz, block_frames, clock)
         sdl = _sdl()
         _close_left_open()
+        self._waits_after = _driver() in WAITING_DRIVERS
         self._is_stopping = False
         self._has_paused = threading.Event()
         self._device = sdl.AudioDevice(
@@ -304,13 +302,18 @@ def _sdl_pause() -> Callable[[int, int], None] | None:
     return _sdl_function("SDL_PauseAudioDevice", (ctypes.c_uint32, ctypes.c_int), None)
 
 
+def _driver() -> object:
+    """What SDL plays through, as bytes; None where it can't be asked."""
+    ask = _sdl_function("SDL_GetCurrentAudioDriver", (), ctypes.c_char_p)
+    return None if ask is None else ask()
+
+
 def can_reopen() -> bool:
     """Whether a device may be opened after one was lost.
 
     Not on JACK: opening a client anew makes libjack free those of the server that died, under the MIDI ports.
     """
-    driver = _sdl_function("SDL_GetCurrentAudioDriver", (), ctypes.c_char_p)
-    return driver is None or driver() != b"jack"
+    return _driver() != b"jack"
 
 
 class MiniaudioOut(_Out):
@@ -407,7 +410,7 @@ def open_audio(
         clock: Clock of ``frame_at``; None is the machine's.
     """
     clock = clock or SystemClock()
-    if device is not None and device.strip().casefold() == NO_DEVICE:
+    if device is not None and is_none(device):
         return SilentOut("Sound is switched off.", rate_hz, block_frames, clock)
     found, reason = _found()
     wanted = "" if device is None or device.strip().casefold() == "default" else device.strip().casefold()

@@ -14,13 +14,15 @@ from midi.events import CLASS_PROGRAMS, DRUMS
 from midi.messages import InputQueue
 from midi.portsystem import Direction, MidiSystem, find_system
 from midi.scheduler import Lateness
-from studio.live.audio import NO_DEVICE, can_reopen, list_devices
+from studio.live.audio import can_reopen, list_devices
 from studio.live.desksound import SoundWatch
 from studio.live.deskview import Devices
 from studio.live.engine import Sink
 from studio.live.messages import Voice
-from studio.live.sound import Sound, open_sound
+from studio.live.sound import Device, Sound, silence
+from studio.live.soundprocess import open_beside
 from studio.live.wiring import Ports
+from studio.settings import NO_DEVICE, is_none
 
 SOUND_LOOK_S = 5.0
 """How often the list of sound devices is renewed."""
@@ -56,10 +58,11 @@ class DeskDevices:
         self._system, self._queue, self._clock = system, queue, clock
         self._plug, self._unplug, self._tell, self._note = plug, unplug, tell, note
         self._ports: Ports | None = None
-        self._sound = Sound((), NO_DEVICE)
+        self._sound = silence()
         self._wanted = NO_DEVICE
         self._watch = SoundWatch()
         self._lost_s: float | None = None
+        self._opened_s = float("-inf")
         self._sounds: tuple[str, ...] = ()
         self._looked_s = float("-inf")
         self._instrument = 0
@@ -122,10 +125,10 @@ class DeskDevices:
             UserError: It can't be had; the one before plays on.
         """
         before = self._sound
-        is_silence = name.strip().casefold() == NO_DEVICE
+        is_silence = is_none(name)
         if not is_silence and before.device is not None and self._resolved(name) == before.device.name:
             return
-        found = open_sound(name, self._clock)
+        found = open_beside(name, self._clock)
         if found.device is None and not is_silence and before.device is not None:
             raise UserError(found.sentence, "The device before plays on.")
         self._wanted, self._lost_s = name, None
@@ -138,6 +141,7 @@ class DeskDevices:
     def _take_up(self, found: Sound) -> None:
         """Be heard there instead of where it was before."""
         before, self._sound = self._sound, found
+        self._opened_s = self._clock.now_s()
         for voice, gain_db in self.volumes_db.items():
             self.set_volume(voice, gain_db)
         for sink in found.sinks:
@@ -153,22 +157,30 @@ class DeskDevices:
         """Notice a device that was lost; take it up when it is back, or any where none was named."""
         device = self._sound.device
         if device is not None and self._watch.is_lost(device, now_s):
-            lost = self._sound
-            self._take_up(Sound((), NO_DEVICE))
-            lost.abandon()
-            self._lost_s = now_s
-            hint = (
-                "Plug it in again, or choose another." if can_reopen() else "Start JACK, then Antiphon again."
-            )
-            self._tell(f"The sound device {device.name} is gone.", hint)
-        elif self._lost_s is not None and now_s - self._lost_s >= RETRY_S and can_reopen():
+            self._lose(device, now_s)
+        elif self._lost_s is not None and now_s - self._lost_s >= RETRY_S:
             self._lost_s = now_s
             self._find_lost()
+
+    def _lose(self, device: Device, now_s: float) -> None:
+        lost, reason = self._sound, device.reason
+        is_steady = now_s - self._opened_s >= RETRY_S
+        self._take_up(silence())
+        lost.abandon()
+        if reason:
+            # A process that died may have another at once; one that dies as soon as it plays has to wait.
+            self._lost_s = now_s - RETRY_S if is_steady else now_s
+            self._tell(reason, "It starts again by itself.")
+        elif can_reopen():
+            self._lost_s = now_s
+            self._tell(f"The sound device {device.name} is gone.", "Plug it in again, or choose another.")
+        else:
+            self._tell(f"The sound device {device.name} is gone.", "Start JACK, then Antiphon again.")
 
     def _find_lost(self) -> None:
         if not self._resolved(self._wanted):
             return
-        found = open_sound(self._wanted, self._clock)
+        found = open_beside(self._wanted, self._clock)
         if found.device is None:
             return
         self._lost_s = None

@@ -11,14 +11,15 @@ import importlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import connection, get_context, parent_process
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from studio.live.childprocess import uninterrupted
 from studio.live.conductor import Conductor
 from studio.live.deskoptions import DeskOptions
 from studio.live.deskview import (
@@ -40,6 +41,7 @@ from studio.live.deskview import (
 from studio.live.deskwire import Frame, Packer, Unpacker
 from studio.live.messages import SetMode, SetTempo, Steer
 from studio.live.realtime import BESIDE_PRIORITY, ask_for_real_time
+from studio.live.soundprocess import start_early
 from studio.memory import give_memory_back
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ def _desk_main(link: _Connection, build: str, options: DeskOptions) -> None:
     is_over = threading.Event()
     _settle(is_over)
     give_memory_back()
+    start_early(options.sound)
     try:
         module, _, name = build.partition(":")
         desk = cast("Desk", getattr(importlib.import_module(module), name)(options))
@@ -296,7 +299,7 @@ class _Running:
             target=_desk_main, args=(far_end, build, options), name="antiphon-desk"
         )
         try:
-            with _uninterrupted():
+            with uninterrupted():
                 self.process.start()
         finally:
             far_end.close()
@@ -369,16 +372,3 @@ class _Running:
         self._link.close()
         with suppress(ValueError):
             self.process.close()
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """A process started inside inherits that interrupts wait, and decides about them when it has settled."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

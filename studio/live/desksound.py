@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio.live.audio import AudioOut
+from studio.live.sound import Device
 
 STILL_S = 2.0
 """A device that asked for nothing this long is lost; blocks are 5 ms, and no driver is late by this much."""
@@ -15,11 +15,11 @@ class SoundWatch:
     """Compares looks at a device. One thread only."""
 
     def __init__(self) -> None:
-        self._device: AudioOut | None = None
+        self._device: Device | None = None
         self._frame = -1
         self._moved_s = self._looked_s = float("-inf")
 
-    def is_lost(self, device: AudioOut, now_s: float) -> bool:
+    def is_lost(self, device: Device, now_s: float) -> bool:
         """Look at it: whether the driver says that it is gone, or it has stood still for ``STILL_S``."""
         is_new = device is not self._device or now_s - self._looked_s > LOOK_S
         if is_new or device.frame != self._frame:

@@ -2,8 +2,8 @@
 
 All time is the clock's, all decisions are the conductor's; here is only the wiring. The loop runs on a
 thread of its own with real-time priority where the system grants it. Everything slow is elsewhere: the
-model in its process, sound in the device's callback, ports in the scheduler's thread, disk in the
-recorder's. ``step`` can be called by hand with any clock, which is how it is tested.
+model and the sound in their processes, ports in the scheduler's thread, disk in the recorder's. ``step`` can
+be called by hand with any clock, which is how it is tested.
 """
 
 from __future__ import annotations

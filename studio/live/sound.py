@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from midi.clock import Clock
-from studio.live.audio import NO_DEVICE, AudioOut, open_audio
+from studio.live import messages
+from studio.live.audio import open_audio
 from studio.live.outputs import SynthOutput
 from studio.live.realtime import AUDIO_PRIORITY, ask_for_real_time
 from studio.live.synth import Audio, Synth
-from studio.settings import SAMPLE_RATE_HZ
+from studio.settings import NO_DEVICE, SAMPLE_RATE_HZ, is_none
 
 SILENT_PEAK_DB = -120.0
 
@@ -21,6 +23,67 @@ PEAK_FALL_S = 0.3
 
 FADE_S = 0.010
 """A panic is inaudible after this (the synth fades within 5 ms)."""
+
+
+class SoundSink(Protocol):
+    """Where the engine sends sounds: the synth here, or the way to one in another process."""
+
+    def play(self, sound: messages.Sound) -> None:
+        """Have a sound played."""
+
+    def set_volume(self, voice: messages.Voice, gain_db: float) -> None:
+        """How loud a voice is, dB beside its own loudness."""
+
+    def panic(self) -> None:
+        """Silence within some milliseconds."""
+
+
+class Device(Protocol):
+    """What the desk needs of an open device; see :class:`studio.live.audio.AudioOut`."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is heard, where that is not the device's fault; empty while all is well."""
+
+    @property
+    def latency_s(self) -> float:
+        """From a frame's rendering to its sound."""
+
+    @property
+    def frame(self) -> int:
+        """Frames asked for so far."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is no more."""
+
+    @property
+    def underruns(self) -> int:
+        """Blocks that were late."""
+
+    def stop(self) -> None:
+        """Stop and close."""
+
+    def abandon(self) -> None:
+        """Close without waiting for an answer."""
+
+
+class Meter(Protocol):
+    """What can be read from a synth that plays, and asked of it beside."""
+
+    @property
+    def peak(self) -> float:
+        """Loudest sample of the last moment, 1 is full scale."""
+
+    def prepare(self, program: int, pitch: int | None = None) -> None:
+        """Make the tables of an instrument, or of one of its keys."""
+
+    def prepare_drums(self) -> None:
+        """Make the drums."""
 
 
 @dataclass(frozen=True)
@@ -34,27 +97,31 @@ class Sound:
         device: The open device; None for silence.
     """
 
-    sinks: tuple[SynthOutput, ...]
+    sinks: tuple[SoundSink, ...]
     name: str
     sentence: str = ""
-    device: AudioOut | None = None
-    meter: _Prompt | None = field(default=None, repr=False)
+    device: Device | None = None
+    meter: Meter | None = field(default=None, repr=False)
+
+    @property
+    def peak(self) -> float:
+        """Loudest sample of the last moment, 1 is full scale."""
+        return self.meter.peak if self.meter is not None else 0.0
 
     @property
     def peak_db(self) -> float:
         """Loudest sample of the last moment, dB of full scale; −120 for silence."""
-        peak = self.meter.peak if self.meter is not None else 0.0
-        return max(SILENT_PEAK_DB, 20.0 * float(np.log10(max(peak, 1e-9))))
+        return max(SILENT_PEAK_DB, 20.0 * float(np.log10(max(self.peak, 1e-9))))
 
     def prepare_drums(self) -> None:
         """Make the drums before they are played; keys sound meanwhile."""
         if self.meter is not None:
-            self.meter.synth.prepare_drums()
+            self.meter.prepare_drums()
 
-    def prepare(self, program: int) -> None:
-        """Make an instrument's tables before it is played (some 50 ms of work)."""
+    def prepare(self, program: int, pitch: int | None = None) -> None:
+        """Make the tables of an instrument (some 50 ms of work), or of one key, before they are played."""
         if self.meter is not None:
-            self.meter.synth.prepare(program)
+            self.meter.prepare(program, pitch)
 
     @property
     def underruns(self) -> int:
@@ -81,6 +148,12 @@ class _Prompt:
         self.peak = 0.0
         self._has_asked = False
 
+    def prepare(self, program: int, pitch: int | None = None) -> None:
+        self.synth.prepare(program, pitch)
+
+    def prepare_drums(self) -> None:
+        self.synth.prepare_drums()
+
     def render(self, n_frames: int) -> Audio:
         if not self._has_asked:
             self._has_asked = True
@@ -91,6 +164,11 @@ class _Prompt:
         return block
 
 
+def silence(reason: str = "") -> Sound:
+    """No sound, and why in a sentence; an empty one where silence was asked for."""
+    return Sound((), NO_DEVICE, reason and f"{reason} The performance is silent.")
+
+
 def open_sound(device: str, clock: Clock) -> Sound:
     """Start the synth on a device; without one nothing is computed, and the sentence says why.
 
@@ -98,8 +176,7 @@ def open_sound(device: str, clock: Clock) -> Sound:
     """
     out = open_audio(device, SAMPLE_RATE_HZ, clock=clock)
     if out.reason:
-        is_asked = device.strip().casefold() == NO_DEVICE
-        return Sound((), NO_DEVICE, "" if is_asked else f"{out.reason} The performance is silent.")
+        return silence("" if is_none(device) else out.reason)
     synth = Synth(out.rate_hz, has_drums=False)
     prompt = _Prompt(synth)
     out.start(prompt.render)

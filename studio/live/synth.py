@@ -172,12 +172,12 @@ class Synth:
         """Make every drum now; from any thread."""
         drumkit.prepare(self.rate_hz)
 
-    def prepare(self, program: int) -> None:
-        """Make the tables of a program's 88 keys now (some 50 ms) instead of at each first hit."""
+    def prepare(self, program: int, pitch: int | None = None) -> None:
+        """Make the tables of a program's 88 keys (some 50 ms), or of one, now and not at the first hit."""
         patch = patch_for(program)
-        for pitch in range(21, 109):
-            plan_note(patch.name, pitch, self.rate_hz)
-            note_thump(patch.name, pitch // 6, self.rate_hz)
+        for key in range(21, 109) if pitch is None else (pitch,):
+            plan_note(patch.name, key, self.rate_hz)
+            note_thump(patch.name, key // 6, self.rate_hz)
 
     def set_program(self, channel: int, program: int) -> None:
         """Choose a General MIDI program 0–127; sounding notes keep theirs. Channel 9 stays the drum kit."""

@@ -16,11 +16,12 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from midi.errors import UserError
 from models.sequence.plan import Plan, PlanRequest
+from studio.live.childprocess import exit_with_parent, leave_the_terminal
 from studio.live.messages import Input, ModelChanged, PlanArrived
 from studio.live.planner import Interruptible, ModelHealth, ModelState, PlannerSpec, warm_up_request
 from studio.live.realtime import BESIDE_PRIORITY, ask_for_real_time
@@ -66,33 +67,15 @@ class _Fault:
     is_final: bool
 
 
-def _exit_with_parent() -> None:
-    """End this process when its parent is gone, even in the middle of a plan."""
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
 def _settle_child() -> None:
     """Make this process a quiet, modest neighbour of the engine."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_the_terminal()
     # One thread computes fastest beside an engine and a window on two cores (research, layouts).
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(NICENESS)
-    # The terminal and standard output belong to the parent; faults travel as data.
-    with suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-    _exit_with_parent()
+    exit_with_parent()
 
 
 def _child_main(link: _Connection, spec: PlannerSpec) -> None:

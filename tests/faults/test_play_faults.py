@@ -108,7 +108,7 @@ def test_a_place_for_takes_that_is_none_is_refused(tune, tmp_path, capsys):
 
 
 def test_without_a_sound_device_the_performance_is_silent_and_says_so(tune, capsys, monkeypatch):
-    monkeypatch.setattr("studio.live.audio.DRIVERS", ())
+    monkeypatch.setenv("SDL_AUDIODRIVER", "no such driver")
     code, report, _ = play(capsys, "--player", tune, "--model", "none")
     assert code == 0
     assert report["player_notes"] == 4

@@ -72,7 +72,9 @@ class Findings:
     """What went wrong, and how memory went: resident megabytes by process, one for each rest."""
 
     faults: list[str] = field(default_factory=list)
-    memory_mb: dict[str, list[float]] = field(default_factory=lambda: {"window": [], "desk": [], "model": []})
+    memory_mb: dict[str, list[float]] = field(
+        default_factory=lambda: {name: [] for name in ("window", "desk", "model", "sound")}
+    )
     n_deeds: int = 0
     n_rests: int = 0
     n_plugs: int = 0
@@ -225,8 +227,9 @@ class Soak:
         found, view = self.found, self.app.view
         found.n_rests += 1
         found.n_plugs = stage.get("plugs", 0)
-        for name, pid in (("window", os.getpid()), ("desk", self.remote.pid), ("model", view.model.pid)):
-            found.memory_mb[name].append(resident_mb(pid))
+        pids = (os.getpid(), self.remote.pid, view.model.pid, stage.get("sound"))
+        for values, pid in zip(found.memory_mb.values(), pids, strict=True):
+            values.append(resident_mb(pid))
         memory = "  ".join(f"{name} {values[-1]:.1f}" for name, values in found.memory_mb.items())
         left_s = self.end_s - time.monotonic()
         sys.stdout.write(

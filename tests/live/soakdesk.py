@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections import Counter
+from multiprocessing import active_children
 from pathlib import Path
 
 from midi.fakeports import FakePort, FakeSystem
@@ -125,6 +126,7 @@ class Stage:
         told = {
             "hanging": sum(wire.hanging() for wire in wires), "notes": sum(wire.n_notes for wire in wires),
             "plugs": self._n_plugs, "held": len(self._held),
+            "sound": next((child.pid for child in active_children() if child.name == "antiphon-sound"), 0),
         }  # fmt: skip
         fresh = self._folder / "stage.part"
         fresh.write_text(json.dumps(told))

@@ -6,7 +6,9 @@ machine. Measured by the desk itself:
 
 * *notes*: how late the partner's notes left for a port, p99;
 * *loop*: how late the engine's loop woke, p99;
-* *blocks*: sound blocks that were missed.
+* *blocks*: sound blocks that were missed;
+* *stalls*: how often a processor stood still for 3 ms, whatever ran there (``tests.live.standstill``): a host
+  was busy, or the kernel. A block that meets one is missed by any program.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -42,6 +44,7 @@ from studio.ui.screens.takes_demo import write_takes
 from studio.ui.screenshots import NoJobs
 from studio.ui.state import WindowState
 from studio.ui.window import Window
+from tests.live.standstill import Standstill
 from tests.live.wanderer import SIZES, resize
 
 BUILD = "tests.live.stressdesk:build"
@@ -61,6 +64,7 @@ class Run:
         blocks: Missed blocks of sound.
         n_notes: Notes that the partner played.
         frames: Frames that the window drew.
+        stalls: How often the machine itself stood still.
     """
 
     has_window: bool
@@ -69,6 +73,7 @@ class Run:
     blocks: int
     n_notes: int
     frames: int
+    stalls: int = 0
 
 
 class Stress:
@@ -187,14 +192,19 @@ def main() -> None:
         (folder / "shown").mkdir()
         write_takes(folder / "shown", datetime.now())
         for number in range(2 * options.rounds):
-            run = perform(folder, options.seconds, options.model, has_window=number % 2 == 1)
+            with Standstill() as standstill:
+                run = perform(folder, options.seconds, options.model, has_window=number % 2 == 1)
+            run = replace(run, stalls=standstill.count)
             runs.append(run)
             if not options.json:
                 _print(run)
     if options.json:
         sys.stdout.write(json.dumps([asdict(run) for run in runs]) + "\n")
         return
-    for words, figure in (("notes p99, ms", "notes_ms"), ("loop p99, ms", "loop_ms"), ("blocks", "blocks")):
+    for words, figure in (
+        ("notes p99, ms", "notes_ms"), ("loop p99, ms", "loop_ms"), ("blocks", "blocks"),
+        ("stalls", "stalls"),
+    ):  # fmt: skip
         alone, beside = (
             statistics.median(getattr(run, figure) for run in runs if run.has_window is has_window)
             for has_window in (False, True)
@@ -207,7 +217,7 @@ def _print(run: Run) -> None:
     place = "window" if run.has_window else "headless"
     sys.stdout.write(
         f"{place:<9} notes p99 {run.notes_ms:8.3f} ms  loop p99 {run.loop_ms:8.3f} ms  "
-        f"blocks {run.blocks:4d}  notes {run.n_notes:4d}  frames {run.frames}\n"
+        f"blocks {run.blocks:4d}  stalls {run.stalls:4d}  notes {run.n_notes:4d}  frames {run.frames}\n"
     )
     sys.stdout.flush()
 

@@ -69,21 +69,41 @@ class TestPulling:
             out._pull(480)
             clock.advance(0.010)
         assert out.underruns == 0
-        clock.advance(0.006)
+        # The block before lasts until 10 ms after this one was due.
+        clock.advance(0.009)
+        out._pull(480)
+        assert out.underruns == 0
+        clock.advance(0.021)
         out._pull(480)
         assert out.underruns == 1
 
         def slow(n_frames: int):
-            clock.advance(0.011)
+            clock.advance(0.006)
             return np.zeros((n_frames, 2), dtype=np.float32)
 
         out._render = slow
+        clock.advance(0.013)
         out._pull(480)
-        assert out.underruns == 2
+        assert out.underruns == 1, "3 ms late and 6 ms of work"
+        clock.advance(0.009)
+        out._pull(480)
+        assert out.underruns == 2, "5 ms late and 6 ms of work"
+        clock.advance(0.0)
+        out._pull(480)
+        assert out.underruns == 2, "asked for early"
+
+        def slower(n_frames: int):
+            clock.advance(0.011)
+            return np.zeros((n_frames, 2), dtype=np.float32)
+
+        out._render = slower
+        out._pull(480)
+        assert out.underruns == 3
 
     def test_a_driver_that_waits_a_block_after_each_is_not_late(self) -> None:
         clock = ManualClock()
         out = self.out(clock)
+        out._waits_after = True
 
         def render(n_frames: int):
             clock.advance(0.006)
@@ -94,6 +114,9 @@ class TestPulling:
             out._pull(480)
             clock.advance(0.010)
         assert out.underruns == 0
+        clock.advance(0.005)
+        out._pull(480)
+        assert out.underruns == 1, "5 ms late and 6 ms of work"
 
     def test_frames_and_times_agree_in_spite_of_jitter(self) -> None:
         clock = ManualClock()
@@ -131,6 +154,10 @@ class TestSdl:
         if not isinstance(out, SdlOut):
             pytest.fail(out.reason)
         return out
+
+    def test_the_driver_without_a_device_is_known(self, device: SdlOut) -> None:
+        assert device._waits_after
+        device.stop()
 
     def test_it_plays_and_stops_for_good(self, device: SdlOut) -> None:
         render, played = tone()

@@ -59,7 +59,7 @@ class Cards:
 @pytest.fixture
 def cards(monkeypatch):
     made = Cards("Desk", "Scarlett")
-    monkeypatch.setattr(deskdevices, "open_sound", made.open)
+    monkeypatch.setattr(deskdevices, "open_beside", made.open)
     monkeypatch.setattr(deskdevices, "list_devices", made.listed)
     return made
 
