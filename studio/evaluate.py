@@ -220,19 +220,12 @@ def measure_listening(
     songs = held_out_songs(options, corpus, source)
     change_bar = options.bars // 2
     runs = [run for i, song in enumerate(songs) for run in live_runs(song, change_bar, options.seed + i)]
-    for repeat in range(1, options.repeats):
-        first_seed = options.seed + repeat * len(songs)
-        runs += [quality.live_run(song, "partner", first_seed + i) for i, song in enumerate(songs)]
+    runs += _played_again(options, songs)
     latency_ms = _charged_ms(options)
     by_kind = _performed(options, runs, latency_ms, tell)
     notes = {kind: [performance.notes for performance in done] for kind, done in by_kind.items()}
-    again = notes["partner"][len(songs) :]
-    notes["partner"] = notes["partner"][: len(songs)]
     rows = compare(songs, notes, options.seed)
-    rows["partner"] = [
-        listening.mean_figures([first, *(listening.figures(song, other) for other in again[i :: len(songs)])])
-        for i, (song, first) in enumerate(zip(songs, rows["partner"], strict=True))
-    ]
+    notes["partner"] = notes["partner"][: len(songs)]
     figures = listening.summary(rows, options.seed)
     copied = _copied(options, corpus, songs, notes["partner"]) if options.with_copying else {}
     return {
@@ -251,6 +244,15 @@ def measure_listening(
         "live": {kind: _live_counts(done) for kind, done in by_kind.items()},
         **copied,
     }
+
+
+def _played_again(options: EvalMusicOptions, songs: list[listening.Excerpt]) -> list[LiveRun]:
+    """The partner's further performances of every song, behind those of the first seeds."""
+    return [
+        quality.live_run(song, "partner", options.seed + repeat * len(songs) + i)
+        for repeat in range(1, options.repeats)
+        for i, song in enumerate(songs)
+    ]
 
 
 def _performed(
@@ -273,7 +275,7 @@ def measure_parts(
     """The chosen parts play along with held-out songs; each is measured by itself.
 
     Returns:
-        ``model songs excerpts plan_latency_ms harmony parts``; ``harmony`` is of all parts together.
+        ``model songs repeats excerpts plan_latency_ms harmony parts``; ``harmony`` is of all parts together.
     """
     songs = held_out_songs(options, corpus, source)
     runs = [
@@ -281,15 +283,15 @@ def measure_parts(
         for i, song in enumerate(songs)
         for kind in partfigures.KINDS
     ]
+    runs += _played_again(options, songs)
     latency_ms = _charged_ms(options)
     by_kind = _performed(options, runs, latency_ms, tell)
-    whole = [
-        listening.figures(song, done.notes) for song, done in zip(songs, by_kind["partner"], strict=True)
-    ]
+    whole = listening.each_song(songs, [done.notes for done in by_kind["partner"]], listening.figures)
     together = listening.summary({"partner": whole}, options.seed, HARMONIC)["partner"]
     return {
         "model": _learned_from(options.model)[0],
         "songs": len(songs),
+        "repeats": options.repeats,
         "excerpts": [song.name for song in songs],
         "plan_latency_ms": latency_ms,
         "harmony": {name: figure["mean"] for name, figure in together.items()},
@@ -377,9 +379,9 @@ def live_runs(song: listening.Excerpt, change_bar: int, seed: int) -> list[LiveR
 def compare(
     songs: list[listening.Excerpt], notes: dict[str, list[NoteArray]], seed: int
 ) -> dict[str, list[listening.Figures]]:
-    """Figures of every song in every row of the comparison."""
+    """Figures of every song in every row of the comparison; several performances of a song are averaged."""
     rows = {
-        kind: [listening.figures(song, played) for song, played in zip(songs, notes[kind], strict=True)]
+        kind: listening.each_song(songs, notes[kind], listening.figures)
         for kind in ("partner", "deaf", "rules")
     }
     rows["other_song"] = [listening.other_song_figures(i, songs, seed) for i in range(len(songs))]

@@ -7,10 +7,10 @@ partner with its hearing cut, and a player by rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,8 @@ MUST_BEAT = {"other_song": ("consonance_rate", "note_in_chord", *CLOSENESS),
 """On which figures the partner is compared with which row."""
 
 Figures = dict[str, float]
+
+_Played = TypeVar("_Played")
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,24 @@ def other_song_figures(index: int, songs: Sequence[Excerpt], seed: int) -> Figur
 
 def mean_figures(several: Sequence[Figures]) -> Figures:
     """Figures of several accompaniments of one excerpt, averaged; NaN where none has one."""
-    return {name: _mean([one[name] for one in several]) for name in FIGURES}
+    names = several[0] if several else FIGURES
+    return {name: _mean([one[name] for one in several]) for name in names}
+
+
+def each_song(
+    songs: Sequence[Excerpt], played: Sequence[_Played], figures_of: Callable[[Excerpt, _Played], Figures]
+) -> list[Figures]:
+    """Figures of every song, averaged over its performances.
+
+    Args:
+        songs: The excerpts.
+        played: Performances of every song, then of every song again, and so on.
+        figures_of: Figures of one performance of a song.
+    """
+    return [
+        mean_figures([figures_of(song, one) for one in played[i :: len(songs)]])
+        for i, song in enumerate(songs)
+    ]
 
 
 def summary(

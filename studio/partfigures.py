@@ -42,7 +42,8 @@ def parts_report(
 
     Args:
         songs: Excerpts with the true parts.
-        played: Performances of ``partner`` and ``rules``, one a song.
+        played: Performances of ``partner`` and ``rules``: of every song, then perhaps of every song again;
+            those of one song are averaged.
         seed: Of the bootstrap.
 
     Returns:
@@ -57,12 +58,11 @@ def _part_report(
     songs: Sequence[Excerpt], played: Mapping[str, Sequence[Performance]], part: int, seed: int
 ) -> dict[str, Any]:
     truths = [_alone(song, part) for song in songs]
-    rows = {
-        kind: [
-            part_figures(truth, done.of_part(part), part) for truth, done in zip(truths, several, strict=True)
-        ]
-        for kind, several in played.items()
-    }
+
+    def figures_of(truth: Excerpt, done: Performance) -> Figures:
+        return part_figures(truth, done.of_part(part), part)
+
+    rows = {kind: listening.each_song(truths, several, figures_of) for kind, several in played.items()}
     rows["truth"] = [
         part_figures(truth, truth.accompaniment, part) for truth in truths if len(truth.accompaniment)
     ]
@@ -93,9 +93,10 @@ def part_figures(song: Excerpt, notes: NoteArray, part: int) -> Figures:
 def report_lines(data: Mapping[str, Any]) -> list[str]:
     """A table for each part; pitched parts share one."""
     reports = data["parts"]
+    times = f", {data['repeats']} times" if data["repeats"] > 1 else ""
     lines = [
-        f"{data['model']}, {data['split']} split, {data['songs']} songs of {data['bars']} bars; every plan "
-        f"charged {data['plan_latency_ms']:g} ms"
+        f"{data['model']}, {data['split']} split, {data['songs']} songs of {data['bars']} bars{times}; every "
+        f"plan charged {data['plan_latency_ms']:g} ms"
     ]
     drums = INSTRUMENT_NAMES[DRUMS]
     for columns, names in ((PITCHED, [n for n in reports if n != drums]), (DRUMMED, [drums])):

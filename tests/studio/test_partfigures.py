@@ -11,7 +11,7 @@ from midi.errors import UserError
 from midi.events import DRUMS
 from midi.note import DRUM_CHANNEL, Note, NoteArray, Part, Score
 from models.sequence.plan import Plan, PlannedNote
-from studio import evaluate, listening, partfigures
+from studio import evaluate, listening, partfigures, rehearsal
 from studio.evaluate import EvalMusicOptions, eval_music, open_corpus
 from studio.listening import Excerpt
 from tests.models.pieces import groove_set
@@ -119,6 +119,39 @@ def test_every_part_has_its_rows(folder):
     assert any(text.startswith("bass, partner") for text in lines)
     assert any("hats per bar" in text for text in lines)
     assert not any("--grooves" in text for text in lines)
+
+
+def test_several_performances_of_a_song_are_averaged(folder, monkeypatch):
+    """Each repeat has seeds of its own, and only the partner plays again."""
+    seeds = []
+
+    class Wavering(BandPlanner):
+        """Plays by its number of performances: on every half bar at first, then not at all."""
+
+        def plan(self, request):
+            plan = super().plan(request)
+            notes = plan.notes if len(seeds) <= 2 else ()
+            return Plan(plan.number, plan.from_tick, plan.until_tick, notes)
+
+    def play(run, planner, latency_s):
+        if run.kind == "partner":
+            seeds.append(run.seed)
+        return played(run, planner, latency_s)
+
+    played = rehearsal.play_run
+    monkeypatch.setattr(rehearsal, "play_run", play)
+    monkeypatch.setattr(evaluate, "PLAYER", f"{__name__}:{Wavering.__name__}")
+    monkeypatch.setitem(globals(), Wavering.__name__, Wavering)
+    once = eval_music(options(folder))
+    seeds.clear()
+    twice = eval_music(options(folder, repeats=2))
+    assert seeds == [0, 1, 2, 3]
+    assert (once["repeats"], twice["repeats"]) == (1, 2)
+    first, mean = (report["parts"]["bass"]["rows"]["partner"]["density"]["mean"] for report in (once, twice))
+    assert mean == pytest.approx(first / 2, rel=0.1)
+    rules = [report["parts"]["bass"]["rows"]["rules"] for report in (once, twice)]
+    assert rules[0] == rules[1]
+    assert "2 times" in evaluate.report_lines(twice)[0]
 
 
 def test_a_part_that_no_song_has_is_named(folder):
