@@ -19,7 +19,10 @@ from midi.files import MAX_HOURS, parse
 from midi.meter import Onsets, estimate
 from midi.note import NoteArray, TimeSignature
 
-__all__ = ["BEAT_SIDECAR", "GRID_NOTE", "CorpusPart", "GridNotes", "Intake", "read_on_grid"]
+__all__ = [
+    "BEAT_SIDECAR", "GRID_NOTE", "CorpusPart", "GridNotes", "Intake", "beat_annotation", "beat_of",
+    "read_on_grid",
+]  # fmt: skip
 
 GRID_NOTE = np.dtype(
     [
@@ -208,19 +211,19 @@ def _file(
 
 def _on_annotation(path: Path, file: _File) -> _Placed | None:
     """Notes on the beats of the annotation beside the file, if there is a usable one."""
-    annotation = _beat_annotation(path)
+    annotation = beat_annotation(path)
     if annotation is None:
         return None
     beats_s, downbeats = annotation
     grid = BarGrid.from_downbeats((downbeats * GRID_PER_BEAT).tolist())
     bpm = 60 * (len(beats_s) - 1) / max(beats_s[-1] - beats_s[0], 1e-3)
     ticks = np.concatenate([file.onset_ticks, file.end_ticks])
-    placed = _beat_of(file.tempo_map.seconds(ticks), beats_s) * GRID_PER_BEAT
+    placed = beat_of(file.tempo_map.seconds(ticks), beats_s) * GRID_PER_BEAT
     return _Placed(placed[: len(placed) // 2], placed[len(placed) // 2 :], grid, bpm)
 
 
-def _beat_annotation(path: Path) -> tuple[_Times, NDArray[np.intp]] | None:
-    """Beat times in seconds and the indexes of downbeats, where a sidecar holds them."""
+def beat_annotation(path: Path) -> tuple[NDArray[np.float64], NDArray[np.intp]] | None:
+    """Beat times in seconds and the indexes of downbeats, where the sidecar of a file holds them."""
     try:
         text = path.with_name(BEAT_SIDECAR).read_bytes()
         width = len(text.split(b"\n", 1)[0].split())
@@ -235,7 +238,7 @@ def _beat_annotation(path: Path) -> tuple[_Times, NDArray[np.intp]] | None:
     return (beats_s, downbeats) if is_sound else None
 
 
-def _beat_of(seconds: _Times, beats_s: _Times) -> _Times:
+def beat_of(seconds: NDArray[np.float64], beats_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fractional beat index of each time; beyond the annotation the outer beats go on."""
     beat = np.interp(seconds, beats_s, np.arange(len(beats_s), dtype=np.float64))
     is_before, is_after = seconds < beats_s[0], seconds > beats_s[-1]

@@ -15,6 +15,7 @@ from midi.errors import UserError
 from midi.events import N_INSTRUMENTS
 from models.sequence.plan import STEERING_RANGES, Steering
 from studio import jsonfile, settings
+from studio.live.loose import AS_PLAYED
 from studio.live.messages import Mode
 from studio.live.transport import MAX_BPM, MIN_BPM
 
@@ -63,6 +64,7 @@ class FeelDefaults(jsonfile.Kept):
     dynamics: float = Field(0.0, ge=0.0, le=1.0)
     swing: float = Field(0.0, ge=0.0, le=1.0)
     velocity: int = Field(0, ge=-40, le=40)
+    looseness: float = Field(AS_PLAYED, ge=0.0, le=1.0)
 
 
 class AppSettings(jsonfile.Kept):

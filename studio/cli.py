@@ -25,6 +25,7 @@ from studio.terminal import USUAL, Common, Report, Switch, progress, show, show_
 ModeName = Literal["accompany", "call-and-response"]
 Positive = Parameter(validator=Number(gt=0))
 NotNegative = Parameter(validator=Number(gte=0))
+Looseness = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
 Tempo = Annotated[float | None, Parameter(validator=Number(gte=20, lte=400))]
 
 EXIT_FAILED = 1
@@ -124,6 +125,7 @@ def perform(
     lookahead: Annotated[float, Positive] = 2.0,
     commit: Annotated[float | None, NotNegative] = None,
     parts: str | None = None,
+    looseness: Looseness = 1.0,
     common: Common = USUAL,
 ) -> Report:
     """Let a MIDI file play in place of a person: offline, faster than real time, repeatable.
@@ -141,6 +143,7 @@ def perform(
         commit: Beats of the plan that are fixed; the engine chooses by default.
         parts: What the partner plays, such as `piano,bass,drums`, or `all` that its model was taught; the
             piano by default.
+        looseness: How far the partner's notes stray from the grid: 0 not at all, 1 as people's do.
         common: Options of every command.
     """
     from studio import perform as program  # noqa: PLC0415
@@ -149,7 +152,7 @@ def perform(
     options = program.PerformOptions(
         file=file, mode=mode, model=model, seed=seed, tempo_bpm=tempo, plan_latency_ms=plan_latency_ms,
         out=out or settings.takes_folder() / file.stem, part=part, lookahead_beats=lookahead,
-        commit_beats=commit, device=common.device, parts=chosen_parts(parts, model),
+        commit_beats=commit, device=common.device, parts=chosen_parts(parts, model), looseness=looseness,
     )  # fmt: skip
     with progress(common) as advance:
         data = program.perform(options, advance)
@@ -175,6 +178,7 @@ def play(
     metronome: Switch = False,
     takes: Path | None = None,
     parts: str | None = None,
+    looseness: Looseness = 1.0,
     common: Common = USUAL,
 ) -> Report:
     """Play live in the terminal.
@@ -197,6 +201,7 @@ def play(
         takes: Folder of the recorded takes.
         parts: What the partner plays, such as `piano,bass,drums`, or `all` that its model was taught; the
             piano by default.
+        looseness: How far the partner's notes stray from the grid: 0 not at all, 1 as people's do.
         common: Options of every command.
     """
     from studio import play as program  # noqa: PLC0415
@@ -208,7 +213,7 @@ def play(
         in_port=in_, out_port=out, virtual=virtual, player_file=player, mode=Mode(mode), model=model,
         tempo_bpm=tempo, clock=clock, lookahead_beats=lookahead, commit_beats=commit, seconds=seconds,
         seed=seed, audio=audio, metronome=metronome, out_dir=takes, is_json=common.json,
-        is_quiet=common.quiet, device=common.device, parts=chosen_parts(parts, model),
+        is_quiet=common.quiet, device=common.device, parts=chosen_parts(parts, model), looseness=looseness,
     )  # fmt: skip
     data = program.play(options)
     code = {"interrupt": EXIT_INTERRUPTED, "fault": EXIT_FAILED}.get(str(data["stopped_by"]), 0)

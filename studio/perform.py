@@ -23,7 +23,9 @@ from models.sequence.parts import listed, part_names
 from models.sequence.plan import Steering
 from studio import settings
 from studio.live.conductor import Conductor, ConductorConfig
+from studio.live.feel import Feel
 from studio.live.fileplayer import player_part
+from studio.live.loose import AS_PLAYED
 from studio.live.messages import Actions, Input, Mode, Steer
 from studio.live.offline import OfflineRun, Recorder, play_offline
 from studio.live.planner import InlinePlanner, NoPlanner
@@ -62,6 +64,7 @@ class PerformOptions:
         device: Torch device of the model.
         bars: Play only so many bars; None plays all.
         parts: Instrument classes of the partner; None leaves it to ``Steering``.
+        looseness: How far the partner's notes stray from the grid, 0–1 (:class:`~studio.live.feel.Feel`).
     """
 
     file: Path
@@ -77,6 +80,7 @@ class PerformOptions:
     device: str = "auto"
     bars: int | None = None
     parts: tuple[int, ...] | None = None
+    looseness: float = AS_PLAYED
 
 
 def perform(options: PerformOptions, progress: Progress | None = None) -> dict[str, Any]:
@@ -265,6 +269,7 @@ def _config(options: PerformOptions, piece: Piece) -> ConductorConfig:
         seed=options.seed,
         starts_on_key=False,
         steering=Steering() if options.parts is None else Steering(instruments=options.parts),
+        feel=Feel(looseness=options.looseness),
     )
     return config if options.commit_beats is None else replace(config, commit_beats=options.commit_beats)
 
@@ -309,8 +314,10 @@ def _record(
         metre=(metre.numerator, metre.denominator),
     )
     recorder = _Recorder(TakeWriter(options.out / TAKE_NAME, header))
+    opening = [Steer(0.0, "looseness", options.looseness)]
     if options.parts is not None:
-        recorder.record(0.0, (Steer(0.0, "instruments", options.parts),), Actions())
+        opening.append(Steer(0.0, "instruments", options.parts))
+    recorder.record(0.0, opening, Actions())
     try:
         run = _play(conductor, piece, partner, latency_ms, recorder, progress)
     finally:

@@ -25,8 +25,10 @@ from studio.live.desk import Desk, DeskOptions
 from studio.live.deskmodel import start_planner as start_model
 from studio.live.deskview import DeskView
 from studio.live.display import REFRESH_S, LiveDisplay, Status
+from studio.live.feel import Feel
 from studio.live.fileplayer import FilePlayer, player_part
 from studio.live.keyboard import HELP, ComputerKeys, KeyCommand, raw_terminal
+from studio.live.loose import AS_PLAYED
 from studio.live.messages import Mode, Panic, SetMode, SetTempo
 from studio.live.meters import Percentiles
 from studio.live.planner import ModelHealth, ModelState, Planner
@@ -70,6 +72,7 @@ class PlayOptions:
         is_quiet: True prints nothing while playing.
         device: Torch device of the model.
         parts: Instrument classes of the partner; None leaves it to ``Steering``.
+        looseness: How far the partner's notes stray from the grid, 0–1 (:class:`~studio.live.feel.Feel`).
     """
 
     in_port: str | None = None
@@ -91,6 +94,7 @@ class PlayOptions:
     is_quiet: bool = False
     device: str = "cpu"
     parts: tuple[int, ...] | None = None
+    looseness: float = AS_PLAYED
 
 
 def play(
@@ -150,6 +154,7 @@ def _desk_options(options: PlayOptions, piece: Piece | None) -> DeskOptions:
         is_one_take=True,
         keeps_learned=False,
         steering=Steering() if options.parts is None else Steering(instruments=options.parts),
+        feel=Feel(looseness=options.looseness),
     )
     return found if options.commit_beats is None else replace(found, commit_beats=options.commit_beats)
 

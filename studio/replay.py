@@ -102,13 +102,13 @@ def player_inputs(take: Take) -> Iterator[Input]:
 
 
 def partner_notes(take: Take, until_s: float, time: MusicalTime) -> list[PlannedNote]:
-    """The partner's notes that began before a time, on the grid, by onset."""
+    """The partner's notes that were planned for before a time, on the grid, by onset."""
     end_s = max((sound.time_s for sound in take.sounds), default=0.0)
     offs = {s.note_id: s.time_s for s in take.sounds if s.kind == "off" and s.voice is Voice.PARTNER}
     notes = []
     for on in ons(take.sounds, Voice.PARTNER):
-        if on.time_s < until_s:
-            onset, end = time.tick(on.time_s), time.tick(offs.get(on.note_id, end_s))
+        if on.planned_s < until_s:
+            onset, end = time.tick(on.planned_s), time.tick(offs.get(on.note_id, end_s) - on.moved_s)
             notes.append(
                 PlannedNote(onset, max(end - onset, 1), on.pitch, max(on.velocity, 1), on.instrument)
             )

@@ -264,7 +264,7 @@ def opening(take: Take) -> tuple[Steering, Feel]:
 
 def _kept(take: Take, from_s: float) -> list[Sound]:
     """All but the partner's notes from a time on; notes that ring over it keep their end."""
-    before = {sound.note_id for sound in ons(take.sounds, Voice.PARTNER) if sound.time_s < from_s}
+    before = {sound.note_id for sound in ons(take.sounds, Voice.PARTNER) if sound.planned_s < from_s}
 
     def stays(sound: Sound) -> bool:
         if sound.voice is not Voice.PARTNER:
@@ -277,7 +277,7 @@ def _kept(take: Take, from_s: float) -> list[Sound]:
 def _renumbered(sounds: Sequence[Sound], from_s: float, take: Take) -> list[Sound]:
     """The partner's notes from a time on, with ids that the take has not used."""
     free = itertools.count(max((sound.note_id for sound in take.sounds), default=-1) + 1)
-    ids = {s.note_id: next(free) for s in ons(sounds, Voice.PARTNER) if s.time_s >= from_s}
+    ids = {s.note_id: next(free) for s in ons(sounds, Voice.PARTNER) if s.planned_s >= from_s}
     mine = (s for s in sounds if s.voice is Voice.PARTNER and s.note_id in ids)
     return [replace(sound, note_id=ids[sound.note_id]) for sound in mine]
 
@@ -289,9 +289,12 @@ def _joined(kept: Sequence[Sound], anew: Sequence[Sound]) -> tuple[Sound, ...]:
         if sound.kind == "on":
             key = (sound.instrument, sound.pitch)
             strikes[key] = min(sound.time_s, strikes.get(key, sound.time_s))
+    begun = {sound.note_id: sound.time_s for sound in kept if sound.kind == "on"}
     ended = []
     for sound in kept:
         struck_s = strikes.get((sound.instrument, sound.pitch), sound.time_s)
         is_cut = sound.voice is Voice.PARTNER and sound.kind == "off" and struck_s < sound.time_s
-        ended.append(replace(sound, time_s=struck_s) if is_cut else sound)
+        # An early stroke may come before the one that it follows.
+        end_s = max(struck_s, begun.get(sound.note_id, struck_s))
+        ended.append(replace(sound, time_s=end_s) if is_cut else sound)
     return tuple(sorted([*ended, *anew], key=lambda sound: sound.time_s))

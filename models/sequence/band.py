@@ -94,6 +94,11 @@ class Drummer:
                 f"{index} can't be read as the index of the Groove set.", "Name the folder that holds it."
             ) from error
 
+    @property
+    def performances(self) -> tuple[Performance, ...]:
+        """Those in straight four-four time that are long enough."""
+        return tuple(self._performances)
+
     def pick(self, digest: str, split: str, bpm: float) -> Performance:
         """A performance of near tempo for a song of a split, always the same for the same song.
 
@@ -135,6 +140,21 @@ def _performance(folder: Path, row: dict[str, str]) -> Performance:
     return Performance(folder / row["midi_filename"], float(row["bpm"]), row["split"])
 
 
+def groove_hits(file: Path) -> list[tuple[float, int, int]]:
+    """The hits of a performance that are kept: grid ticks with their fractions, key and velocity.
+
+    Raises:
+        UserError: The file can't be read.
+    """
+    score = read(file)
+    return [
+        (n.onset_ticks * GRID_PER_BEAT / score.ppq, key, n.velocity)
+        for part in score.parts
+        for n in part.notes
+        if (key := drum_pitch(n.pitch)) not in {None, PEDAL} and n.velocity >= FAINTEST
+    ]
+
+
 @lru_cache(maxsize=512)
 def _groove_bars(file: Path) -> tuple[GridNotes, ...]:
     """The whole bars of a performance, each with its onsets counted from its bar line.
@@ -142,13 +162,7 @@ def _groove_bars(file: Path) -> tuple[GridNotes, ...]:
     Raises:
         UserError: The file can't be read, or holds less than a bar.
     """
-    score = read(file)
-    rows = [
-        (round(n.onset_ticks * GRID_PER_BEAT / score.ppq), DRUM_TICKS, key, n.velocity, 0)
-        for part in score.parts
-        for n in part.notes
-        if (key := drum_pitch(n.pitch)) not in {None, PEDAL} and n.velocity >= FAINTEST
-    ]
+    rows = [(round(tick), DRUM_TICKS, key, velocity, 0) for tick, key, velocity in groove_hits(file)]
     notes: GridNotes = np.array(sorted(rows), dtype=GRID_NOTE)
     # A performance that stops in the last beat of a bar has played that bar.
     n_bars = (int(notes["onset_ticks"].max(initial=0)) + GRID_PER_BEAT) // BAR

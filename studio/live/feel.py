@@ -1,4 +1,4 @@
-"""How planned notes are given out: register, loudness and swing; and the table of what can be steered. Pure.
+"""How planned notes are given out: register, loudness, swing, looseness; and what can be steered. Pure.
 
 What changes what the model draws is ``Steering`` (:mod:`models.sequence.plan`). Here is what only concerns
 giving out, or moves the range that the model is asked for. The model is always told the notes as they were
@@ -8,12 +8,13 @@ planned, so that it never reacts to its own feel.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from midi.events import GRID_PER_BEAT
-from models.sequence.plan import STEERING_RANGES, Steering
+from models.sequence.plan import STEERING_RANGES, PlannedNote, Steering
+from studio.live.loose import AS_PLAYED, Looseness
 
 if TYPE_CHECKING:
     from studio.live.messages import Sound
@@ -36,12 +37,15 @@ class Feel:
         swing: Delay of the off-beat eighths, 0–1: 0 straight, 1 triplet swing (at 2/3 of the beat).
             Sixteenths move along.
         velocity: Added to the velocity of the partner's notes, −40–40.
+        looseness: How far notes stray from the grid, 0–1: 0 not at all, 1 as people's do
+            (:mod:`studio.live.loose`). The programs begin with 1.
     """
 
     register: int = 0
     dynamics: float = 0.0
     swing: float = 0.0
     velocity: int = 0
+    looseness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ STEERABLE: dict[str, Steerable] = {
         Steerable("follow", "Follow", *STEERING_RANGES["follow"], _STEERING.follow),
         Steerable("swing", "Swing", 0.0, 1.0, _FEEL.swing),
         Steerable("dynamics", "Dynamics", 0.0, 1.0, _FEEL.dynamics),
+        Steerable("looseness", "Looseness", 0.0, 1.0, AS_PLAYED),
         Steerable("velocity", "Velocity", -40, 40, _FEEL.velocity, is_whole=True),
     )
 }
@@ -150,10 +155,15 @@ class Shaping:
 
     Another swing begins at the next beat that is not given out yet, where straight and swung time meet, so
     that no note jumps into the past and none overtakes another.
+
+    Args:
+        feel: At the start.
+        seed: Of the deviations from the grid.
     """
 
-    def __init__(self, feel: Feel) -> None:
+    def __init__(self, feel: Feel, seed: int = 0) -> None:
         self.feel = feel
+        self._looseness = Looseness(seed)
         self._loudness = Loudness()
         self._swing_before = feel.swing
         self._swing_from = -math.inf
@@ -180,6 +190,10 @@ class Shaping:
             return steering
         low, high = (min(max(p + register, 0), 127) for p in (steering.low_pitch, steering.high_pitch))
         return replace(steering, low_pitch=low, high_pitch=high)
+
+    def loosened(self, notes: Sequence[PlannedNote], tick_s: float) -> list[float]:
+        """How many ticks later than planned each of the notes now settled is struck; below 0 earlier."""
+        return self._looseness.ticks(notes, self.feel.looseness, tick_s)
 
     def swung(self, tick: float) -> float:
         """Where a planned tick is heard."""

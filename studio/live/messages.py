@@ -146,7 +146,8 @@ class Sound:
     """A note-on, note-off or controller change to be heard at ``time_s``.
 
     ``note_id`` is unique a performance; the on and the off of one note share it. ``kind`` is ``on``,
-    ``off`` or ``control`` (then ``pitch`` is the controller and ``velocity`` its value).
+    ``off`` or ``control`` (then ``pitch`` is the controller and ``velocity`` its value). An on of the partner
+    tells with ``moved_s`` how much later than planned it comes, so that a take knows the plan.
     """
 
     time_s: float
@@ -156,6 +157,12 @@ class Sound:
     velocity: int = 0
     note_id: int = -1
     instrument: int = 0
+    moved_s: float = 0.0
+
+    @property
+    def planned_s(self) -> float:
+        """When it would have come without looseness."""
+        return self.time_s - self.moved_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,11 @@ class Moment:
         return self.transport.ticks_at(self.now_s)
 
     @property
+    def tick_s(self) -> float:
+        """Length of a grid tick."""
+        return 60.0 / (self.transport.bpm * GRID_PER_BEAT)
+
+    @property
     def horizon_ticks(self) -> float:
         """Fractional grid tick up to which sounds are given out."""
         return self.transport.ticks_at(self.now_s + self.horizon_s)
@@ -78,7 +83,7 @@ class Planning:
         self.playback = playback
         self.book = PlanBook()
         self.steering: Steering = config.steering
-        self.shaping = Shaping(config.feel)
+        self.shaping = Shaping(config.feel, config.seed)
         self.wants_plan = False
         self.is_model_ready = False
         self.plan_steps = self.planned_steps = self.late_notes = self.stale_plans = 0
@@ -92,7 +97,7 @@ class Planning:
     def enter(self, moment: Moment) -> None:
         """Musical time begins or jumps: open a fresh commit window there."""
         self.book.drop()
-        self._settle(math.floor(moment.ticks + self._commit_ticks(moment) + _EPS))
+        self._settle(math.floor(moment.ticks + self._commit_ticks(moment) + _EPS), moment)
         self._next_step = math.ceil(moment.ticks / STEP_TICKS - _EPS)
 
     def set_mode(self, mode: Mode) -> None:
@@ -150,7 +155,7 @@ class Planning:
         if asked:  # stand still, so that the reply fits seamlessly, as long as that is possible
             least = math.ceil(moment.ticks + self._min_commit(moment) - _EPS)
             target = min(target, max(asked.from_tick, least))
-        self._settle(min(target, self._limit()))
+        self._settle(min(target, self._limit()), moment)
 
     def account(self, moment: Moment) -> None:
         """Count the 16ths that fall due, and fill those that no plan covers."""
@@ -177,10 +182,9 @@ class Planning:
         if not (wants or self._needs_refill(span)):
             return None
         # The reply will come after the usual latency: ask for what is still open then.
-        tick_s = 60.0 / (moment.transport.bpm * GRID_PER_BEAT)
-        usable_s = moment.now_s + min(book.expected_latency_s, self._lookahead() * tick_s)
+        usable_s = moment.now_s + min(book.expected_latency_s, self._lookahead() * moment.tick_s)
         usable = math.ceil(moment.transport.ticks_at(usable_s) + self._min_commit(moment) - _EPS)
-        self._settle(min(usable, self._limit()))
+        self._settle(min(usable, self._limit()), moment)
         # Where nothing is planned until then, whole 16ths are left to the rules.
         from_tick = max(book.frontier, usable // STEP_TICKS * STEP_TICKS, span.from_tick)
         self.context.relate(self.policy.interplay, self.steering.instruments)
@@ -263,12 +267,13 @@ class Planning:
         start = max(self.book.frontier, span.from_tick)
         return asked - start < self._lookahead() - STEP_TICKS and asked < span.until_tick
 
-    def _settle(self, tick: int, rules: tuple[PlannedNote, ...] = ()) -> None:
+    def _settle(self, tick: int, moment: Moment, rules: tuple[PlannedNote, ...] = ()) -> None:
         """Fix everything before ``tick``: the planned notes and, as fallback, those of the rules."""
         planned = self._at_level(self.book.settle(tick))
         filled = self._at_level(rules)
-        self.playback.commit(planned)
-        self.playback.commit(filled, is_fallback=True)
+        for notes, is_fallback in ((planned, False), (filled, True)):
+            moved = self.shaping.loosened(notes, moment.tick_s)
+            self.playback.commit(notes, moved, is_fallback=is_fallback)
         self.context.stream.advance(self.book.frontier)
         self.context.settle((*planned, *filled))
 
@@ -283,7 +288,7 @@ class Planning:
 
     def _fill(self, end: int, moment: Moment) -> None:
         """Settle up to ``end`` without a plan; what lies in the past stays silent."""
-        self._settle(min(end, self.book.covered_to(self.book.frontier)))
+        self._settle(min(end, self.book.covered_to(self.book.frontier)), moment)
         notes: tuple[PlannedNote, ...] = ()
         is_over = moment.transport.seconds_at(end) < moment.now_s
         if self.config.fallback == "rules" and self.policy.plays_without_model and not is_over:
@@ -291,7 +296,7 @@ class Planning:
             until = self.book.gap_end(self.book.frontier, end)
             steering = self.shaping.placed(self.steering)
             notes = rule_notes(heard, self.config.grid, self.book.frontier, until, steering)
-        self._settle(end, notes)
+        self._settle(end, moment, notes)
 
 
 def _seed(seed: int, number: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from models.sequence.plan import PlannedNote
@@ -23,7 +23,8 @@ class PlayedNote:
 class _Sounding:
     note_id: int
     on_s: float
-    off_ticks: int
+    off_ticks: float
+    moved_ticks: float
     played: PlayedNote
 
 
@@ -42,21 +43,29 @@ class Playback:
 
     def __init__(self, note_ids: Iterator[int], *, keeps_history: bool = False) -> None:
         self._note_ids = note_ids
-        self._queue: list[tuple[int, int, PlannedNote, bool]] = []
-        self._offs: list[tuple[int, tuple[int, int]]] = []
+        self._queue: list[tuple[float, int, PlannedNote, bool]] = []
+        self._offs: list[tuple[float, tuple[int, int]]] = []
         self._serial = 0
         self._sounding: dict[tuple[int, int], _Sounding] = {}
         self.history: deque[PlayedNote] = deque(maxlen=None if keeps_history else 0)
         self.late_drops = 0
         self.fallback_notes = 0
 
-    def commit(self, notes: Iterable[PlannedNote], *, is_fallback: bool = False) -> None:
-        """Fix notes: from here on they are played as they are."""
-        for note in notes:
-            self._serial += 1
-            heapq.heappush(self._queue, (note.onset_ticks, self._serial, note, is_fallback))
+    def commit(
+        self, notes: Sequence[PlannedNote], moved_ticks: Sequence[float], *, is_fallback: bool = False
+    ) -> None:
+        """Fix notes: from here on they are played as they are.
 
-    def next_tick(self) -> int | None:
+        Args:
+            notes: As planned.
+            moved_ticks: How much later than planned each is heard, from its on to its off.
+            is_fallback: They come from the rules.
+        """
+        for note, moved in zip(notes, moved_ticks, strict=True):
+            self._serial += 1
+            heapq.heappush(self._queue, (note.onset_ticks + moved, self._serial, note, is_fallback))
+
+    def next_tick(self) -> float | None:
         """Tick of the next on or off; None when there is nothing to do."""
         ticks = [heap[0][0] for heap in (self._queue, self._offs) if heap]
         return min(ticks) if ticks else None
@@ -64,7 +73,8 @@ class Playback:
     def due(self, now_s: float, horizon_s: float, seconds_at: Callable[[float], float]) -> list[Sound]:
         """Sounds whose time comes until ``now_s + horizon_s``, in time order, none before ``now_s``.
 
-        A note whose onset has gone is dropped and counted; an off that has gone is given out now.
+        A note whose onset has gone is dropped and counted; an off that has gone is given out now, and so is a
+        note that was only moved into the past.
         """
         sounds: list[Sound] = []
         while (tick := self.next_tick()) is not None:
@@ -75,13 +85,16 @@ class Playback:
                 sounds.extend(self._scheduled_off(*heapq.heappop(self._offs), max(at_s, now_s)))
                 continue
             _, _, note, is_fallback = heapq.heappop(self._queue)
-            if at_s < now_s:
+            moved_ticks = tick - note.onset_ticks
+            planned_s = seconds_at(note.onset_ticks) if moved_ticks else at_s
+            if max(at_s, planned_s) < now_s:
                 self.late_drops += 1
-            else:
-                sounds.extend(self._on(note, at_s, is_fallback=is_fallback))
+                continue
+            self.fallback_notes += is_fallback
+            sounds.extend(self._on(note, moved_ticks, planned_s, max(at_s, now_s)))
         return sounds
 
-    def _on(self, note: PlannedNote, at_s: float, *, is_fallback: bool) -> Iterator[Sound]:
+    def _on(self, note: PlannedNote, moved_ticks: float, planned_s: float, at_s: float) -> Iterator[Sound]:
         key = (note.instrument, note.pitch)
         if key in self._sounding:
             yield self._off(key, note.onset_ticks, at_s)
@@ -89,16 +102,18 @@ class Playback:
         end = note.onset_ticks + note.duration_ticks
         played = PlayedNote(note, end)
         self.history.append(played)
-        self.fallback_notes += is_fallback
-        self._sounding[key] = _Sounding(note_id, at_s, end, played)
-        heapq.heappush(self._offs, (end, key))
-        yield Sound(at_s, "on", Voice.PARTNER, note.pitch, note.velocity, note_id, note.instrument)
+        off_ticks = end + moved_ticks
+        self._sounding[key] = _Sounding(note_id, at_s, off_ticks, moved_ticks, played)
+        heapq.heappush(self._offs, (off_ticks, key))
+        yield Sound(
+            at_s, "on", Voice.PARTNER, note.pitch, note.velocity, note_id, note.instrument, at_s - planned_s
+        )
 
-    def _scheduled_off(self, tick: int, key: tuple[int, int], at_s: float) -> Iterator[Sound]:
+    def _scheduled_off(self, tick: float, key: tuple[int, int], at_s: float) -> Iterator[Sound]:
         sounding = self._sounding.get(key)
         # Entries of notes that were struck again or cut in the meantime are void.
         if sounding is not None and sounding.off_ticks == tick:
-            yield self._off(key, tick, at_s)
+            yield self._off(key, round(tick - sounding.moved_ticks), at_s)
 
     def _off(self, key: tuple[int, int], tick: int, at_s: float) -> Sound:
         sounding = self._sounding.pop(key)
@@ -113,7 +128,8 @@ class Playback:
         self._queue = [(t, serial, _cut(note, tick), rules) for t, serial, note, rules in self._queue]
         for key, sounding in self._sounding.items():
             shorter = _cut(sounding.played.note, tick)
-            sounding.off_ticks = min(sounding.off_ticks, shorter.onset_ticks + shorter.duration_ticks)
+            end = shorter.onset_ticks + shorter.duration_ticks + sounding.moved_ticks
+            sounding.off_ticks = min(sounding.off_ticks, end)
             heapq.heappush(self._offs, (sounding.off_ticks, key))
 
     def clear(self, now_s: float, now_ticks: float) -> tuple[list[Sound], tuple[PlannedNote, ...]]:

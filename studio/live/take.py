@@ -231,7 +231,14 @@ def event_lines(now_s: float, inputs: Sequence[Input], actions: Actions) -> list
         elif isinstance(item, SetPlaying) and not item.is_playing:
             found.append({"kind": "stop", "time_s": now_s})
     found += ({"kind": "tempo", **asdict(mark)} for mark in actions.tempo)
-    return [_line(event) for event in (*found, *(asdict(sound) for sound in actions.sounds))]
+    return [_line(event) for event in (*found, *map(_sound_values, actions.sounds))]
+
+
+def _sound_values(sound: Sound) -> dict[str, Any]:
+    values = asdict(sound)
+    if not sound.moved_s:
+        del values["moved_s"]
+    return values
 
 
 def _line(values: dict[str, Any]) -> bytes:
@@ -315,11 +322,12 @@ def _sound(values: dict[str, Any]) -> Sound:
     numbers = {name: values[name] for name in ("pitch", "velocity", "note_id", "instrument")}
     if not all(type(number) is int for number in numbers.values()):
         raise ValueError("note")
-    sound = Sound(float(values["time_s"]), values["kind"], Voice(values["voice"]), **numbers)
+    moved_s = float(values.get("moved_s", 0.0))
+    sound = Sound(float(values["time_s"]), values["kind"], Voice(values["voice"]), **numbers, moved_s=moved_s)
     in_range = (
         0 <= sound.pitch <= 127 and 0 <= sound.velocity <= 127 and 0 <= sound.instrument < N_INSTRUMENTS
     )
-    if not (in_range and math.isfinite(sound.time_s)):
+    if not (in_range and math.isfinite(sound.time_s) and math.isfinite(moved_s)):
         raise ValueError("note")
     return sound
 

@@ -33,7 +33,7 @@ _PLAIN: dict[type, tuple[str, str]] = {
     ChooseSound: ("sound_device", "name"), ChooseModel: ("model", "name"),
 }  # fmt: skip
 """Commands with one value: the setting and the command's field."""
-_FEEL = {"register": "shift", "dynamics": "dynamics", "swing": "swing", "velocity": "velocity"}
+_FEEL = {"register": "shift"} | {name: name for name in ("dynamics", "swing", "velocity", "looseness")}
 """Fields of ``Feel`` and of the settings; pydantic has a ``register`` of its own."""
 _VOLUMES = {Voice.PLAYER: "player_db", Voice.PARTNER: "partner_db", Voice.METRONOME: "metronome_db"}
 

@@ -30,7 +30,7 @@ from studio.live.take import TAKE_NAME, Take, TakeHeader, load_take
 from studio.partners import Partner
 from studio.perform import PerformOptions, perform
 from studio.render import heard_notes
-from studio.replay import MusicalTime, partner_notes, player_inputs
+from studio.replay import MusicalTime, ons, partner_notes, player_inputs
 from studio.retake import bar_at, bar_start_s, play_again, try_again
 from tests.studio.takefolder import duet, note, write_take
 
@@ -76,13 +76,49 @@ def planner(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def harbor(tmp_path_factory):
-    """A shipped melody with the rules; sound is not made."""
+def harbors(tmp_path_factory):
+    """A shipped melody with the rules, on the grid and loose; sound is not made."""
     out = tmp_path_factory.mktemp("harbor")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("studio.render.audio_blocks", lambda *_: iter(()))
-        perform(PerformOptions(file=assets.path("demos/harbor.mid"), out=out, model="none", bars=8))
-    return load_take(out)
+        for looseness in (0.0, 1.0):
+            perform(
+                PerformOptions(
+                    file=assets.path("demos/harbor.mid"), out=out / str(looseness), model="none", bars=8,
+                    looseness=looseness,
+                )
+            )  # fmt: skip
+    return load_take(out / "0.0"), load_take(out / "1.0")
+
+
+@pytest.fixture(scope="module")
+def harbor(harbors):
+    return harbors[0]
+
+
+def test_a_take_tells_where_the_notes_were_planned(harbors):
+    strict, loose = (partner_notes(take, 1e9, MusicalTime(take)) for take in harbors)
+    assert strict == loose
+    heard = [[s.time_s for s in ons(take.sounds, Voice.PARTNER)] for take in harbors]
+    assert heard[0] != pytest.approx(heard[1], abs=1e-3)
+
+
+def test_a_note_struck_early_belongs_to_the_bar_it_was_planned_for(harbors):
+    _, take = harbors
+    bars = [bar for bar in range(2, 8) if _is_early(take, bar)]
+    assert bars
+    for bar in bars:
+        again = play_again(take, bar, 99, None).take
+        planned = lambda take: sorted(  # noqa: E731
+            (round(s.planned_s, 6), s.pitch) for s in ons(take.sounds, Voice.PARTNER)
+        )
+        assert planned(again) == planned(take)
+
+
+def _is_early(take, bar):
+    """Whether a note of the bar came before it."""
+    line_s = take.origin_s() + bar_start_s(take, bar) - 1e-6
+    return any(s.time_s < line_s <= s.planned_s for s in ons(take.sounds, Voice.PARTNER))
 
 
 def test_the_rules_play_the_very_same_again(harbor):

@@ -32,7 +32,9 @@ def played(tmp_path_factory):
         at += length
     score = Score((Part("MELODY", NoteArray.from_notes(notes)),), TempoMap(480, ((0, 100.0),)))
     midi.write(folder / "tune.mid", score)
-    report = perform(PerformOptions(file=folder / "tune.mid", out=folder / "out", model="none"))
+    report = perform(
+        PerformOptions(file=folder / "tune.mid", out=folder / "out", model="none", looseness=0.0)
+    )
     wave, rate_hz = soundfile.read(folder / "out" / "take.wav", dtype="float32")
     take = load_take(folder / "out")
     assert report["partner_notes"] > 8

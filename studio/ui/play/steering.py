@@ -10,6 +10,7 @@ from midi.events import INSTRUMENT_NAMES
 from models.sequence.parts import BAND_PARTS
 from studio.live.deskview import DeskView, Forget, Learn, SetVolume
 from studio.live.feel import STEERABLE, Steerable
+from studio.live.loose import AS_PLAYED
 from studio.live.messages import Steer, Voice
 from studio.live.planner import ModelState
 from studio.ui.controls import Control, Panel
@@ -36,7 +37,7 @@ _EXPLAINED = {
     "density": "Density: how soon the next note comes",
     "register": "Register: higher or lower",
     "follow": "Follow: how closely it listens to you",
-    "swing": "Swing: straight to triplets",
+    "swing": "Swing: straight to triplets; right click: on the grid or loose",
     "velocity": "Velocity: softer or louder touch",
 }
 
@@ -97,6 +98,12 @@ class KnobsPanel(Panel):
             words = f"Forget CC {learned[0].controller}"
             items.append(MenuItem(words, lambda: self.ui.do(Forget(target)), "cross"))
         items.append(MenuItem("Reset", lambda: self.knobs[target].choose(known.default), "undo"))
+        if target == "swing":  # there is no room for a seventh knob
+            loose = 0.0 if view.snapshot.feel.looseness else AS_PLAYED
+            words = "As people play" if loose else "Notes on the grid"
+            items.append(
+                MenuItem(words, lambda: self.ui.do(Steer(self.ui.now_s, "looseness", loose)), "music")
+            )
         open_menu(self.ui, items, (x, y))
 
     def look(self, view: DeskView) -> None:

@@ -52,6 +52,17 @@ def test_a_right_click_learns_and_forgets(ui, screen):
     assert ui.sent == [Learn("swing"), Forget("swing")]
 
 
+def test_the_swing_knob_also_puts_notes_on_the_grid_and_back(ui, screen):
+    knob = screen.find("knob-swing")
+    for looseness, wanted in ((0.0, 1.0), (1.0, 0.0)):
+        snapshot = replace(ui.view.snapshot, feel=replace(ui.view.snapshot.feel, looseness=looseness))
+        ui.view = replace(ui.view, snapshot=snapshot)
+        look(screen, ui)
+        knob.pointer(at("down", *knob.rect.center, button=3))
+        ui.popped.items[-1].action()
+        assert (ui.sent[-1].target, ui.sent[-1].value) == ("looseness", wanted)
+
+
 def test_parts_are_switched(ui, screen):
     click(screen, "part-pad")
     click(screen, "part-bass")
