@@ -14,6 +14,10 @@ from models.sequence.network import EventModel, KeyValueCache
 
 Mask = NDArray[np.bool_]
 
+WARMER = 1.1
+"""Temperature of loudness over that of everything else: a wrong pitch is heard, a soft note among loud ones
+is touch. As coolly as pitches a pianist's loudness is half as varied as people's."""
+
 
 class Reader:
     """What a model has read: rows, cache and hidden states; stepping back costs nothing.
@@ -185,3 +189,7 @@ class Dice:
             own = float((logits if plain is None else plain)[index])
             self.nats += own - float(highest) - float(np.log(np.exp(scores - highest).sum()))
         return index
+
+    def draw_warmly(self, logits: NDArray[np.float32], allowed: Mask) -> int:
+        """Draw with about the model's own spread at the usual temperature, tails and all; it does not count."""
+        return draw(logits, allowed, WARMER * self._temperature, 1.0, self._rng)

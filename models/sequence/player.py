@@ -395,7 +395,7 @@ class Player:
         row[Field.VELOCITY] = NO_VELOCITY
         if role != Role.RELEASE:
             velocities = np.arange(FIELD_SIZES[Field.VELOCITY]) < NO_VELOCITY
-            row[Field.VELOCITY] = draft.dice.draw(logits.of(Field.VELOCITY), velocities)
+            row[Field.VELOCITY] = draft.dice.draw_warmly(logits.of(Field.VELOCITY), velocities)
 
 
 def load_network(bundle: Bundle) -> tuple[EventModel, PassageFilter | None]:

@@ -206,14 +206,14 @@ class Shaping:
         return lambda tick: seconds_at(self.swung(tick))
 
     def shape(self, sounds: Iterable[Sound]) -> list[Sound]:
-        """The partner's sounds at the loudness asked for, 1–127; offs stay as they are."""
+        """The partner's sounds at the loudness asked for, 1–127, no two quite alike; offs stay as they are."""
         feel, mean = self.feel, self._loudness.mean
         gain = 1.0 if mean is None else 1.0 + feel.dynamics * (mean / MEZZO_FORTE - 1.0)
-        if gain == 1.0 and not feel.velocity:
+        if gain == 1.0 and not feel.velocity and not feel.looseness:
             return list(sounds)
-        return [
-            replace(s, velocity=min(max(round(s.velocity * gain + feel.velocity), 1), 127))
-            if s.kind == "on"
-            else s
-            for s in sounds
-        ]
+
+        def shaped(velocity: int) -> int:
+            wanted = velocity * gain + feel.velocity + self._looseness.touch(feel.looseness)
+            return min(max(round(wanted), 1), 127)
+
+        return [replace(s, velocity=shaped(s.velocity)) if s.kind == "on" else s for s in sounds]

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import assets
-from midi.events import DRUMS, GRID_PER_BEAT
+from midi.events import DRUMS, GRID_PER_BEAT, VELOCITY_STEP
 from models.sequence.plan import PlannedNote
 
 AS_PLAYED = 1.0
@@ -96,7 +96,10 @@ class Looseness:
 
     def __init__(self, seed: int, timing: Timing | None = None) -> None:
         self._timing = timing or measured()
-        self._random = np.random.default_rng(np.random.SeedSequence([seed & 0xFFFF_FFFF_FFFF_FFFF, 1]))
+        self._random, self._touch = (
+            np.random.default_rng(np.random.SeedSequence([seed & 0xFFFF_FFFF_FFFF_FFFF, stream]))
+            for stream in (1, 2)
+        )
         self._drums = _Drums(self._timing)
         self._hands: dict[int, _Hand] = {}
 
@@ -115,6 +118,12 @@ class Looseness:
             return [0.0] * len(notes)
         found = (self._deviation(note, 1e3 * tick_s) * amount for note in notes)
         return [min(max(ticks, -MOST_TICKS), MOST_TICKS) for ticks in found]
+
+    def touch(self, amount: float) -> int:
+        """What to add to the velocity of the next note given out: the model knows loudness in steps of 8."""
+        if amount <= 0.0:
+            return 0
+        return math.floor(amount * VELOCITY_STEP * (self._touch.random() - 0.5) + 0.5)
 
     def _deviation(self, note: PlannedNote, tick_ms: float) -> float:
         if note.instrument == DRUMS:

@@ -131,3 +131,10 @@ def test_looseness_makes_no_note_late_lost_or_endless(turns, bpm, seed):
     assert counts.isr == on_grid.counts.isr
     assert abs(len(struck(run)) - len(struck(strict))) <= 3  # a chord at the very end
     assert all(on.time_s <= off.time_s for on, off in struck(run).values())
+
+
+def test_loudness_varies_within_what_the_model_tells_apart():
+    velocities = [on.velocity for on, _ in struck(perform(feel=Feel(looseness=1.0))[0]).values()]
+    assert len(set(velocities)) > 4
+    assert {abs(velocity - 70) <= 4 for velocity in velocities} == {True}
+    assert {on.velocity for on, _ in struck(perform()[0]).values()} == {70}
