@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -260,7 +260,8 @@ def _performed(
 ) -> dict[str, list[Performance]]:
     """Play the runs live; the performances by their kind, each in the order of the runs."""
     played = perform_runs(
-        runs, PlannerSpec(PLAYER, (options.model,)), latency_s=latency_ms / 1000, jobs=options.jobs,
+        [replace(run, is_timed=False) for run in runs], PlannerSpec(PLAYER, (options.model,)),
+        latency_s=latency_ms / 1000, jobs=options.jobs,
         on_run=lambda done, total: tell("Playing along", done, total),
     )  # fmt: skip
     by_kind: dict[str, list[Performance]] = {}

@@ -58,7 +58,7 @@ def find_partner(model: str | None) -> Path | None:
     if model is not None:
         return registry.find(model)
     from models.bundle import read_manifest  # noqa: PLC0415
-    from models.sequence.player import ARCHITECTURE  # noqa: PLC0415
+    from models.sequence.loading import ARCHITECTURE  # noqa: PLC0415
 
     current = [each for each in registry.list_bundles() if each.is_current and not each.problem]
     usable = [each for each in current if read_manifest(each.path).architecture == ARCHITECTURE]

@@ -83,7 +83,7 @@ def who_plays(parts: Collection[int]) -> str:
     """Name of a bundle that was taught all of some parts; empty where there is none."""
     from models import registry  # noqa: PLC0415 - loads torch
     from models.bundle import read_manifest  # noqa: PLC0415
-    from models.sequence.player import ARCHITECTURE  # noqa: PLC0415
+    from models.sequence.loading import ARCHITECTURE  # noqa: PLC0415
 
     for each in registry.list_bundles():
         if each.is_current and not each.problem:
@@ -100,7 +100,7 @@ def _taught(folder: Path) -> tuple[str, tuple[int, ...]]:
     A bundle that is no partner is refused when it is loaded, in better words.
     """
     from models.bundle import read_manifest  # noqa: PLC0415 - loads torch
-    from models.sequence.player import ARCHITECTURE  # noqa: PLC0415
+    from models.sequence.loading import ARCHITECTURE  # noqa: PLC0415
 
     manifest = read_manifest(folder)
     if manifest.architecture != ARCHITECTURE:

@@ -28,7 +28,7 @@ from studio.live.fileplayer import player_part
 from studio.live.loose import AS_PLAYED
 from studio.live.messages import Actions, Input, Mode, Steer
 from studio.live.offline import OfflineRun, Recorder, play_offline
-from studio.live.planner import InlinePlanner, NoPlanner
+from studio.live.planner import InlinePlanner, NoPlanner, Planner
 from studio.live.session import TAKE_NAME, TakeHeader, TakeWriter, load_take
 from studio.live.take import event_lines
 from studio.live.transport import MAX_BPM, MIN_BPM
@@ -287,7 +287,9 @@ def _play(
         end += ANSWER_BARS * int(piece.grid.start_and_length(end)[1])
     end_s = float(piece.tempo_map.seconds(end * PPQ / GRID_PER_BEAT))
     inputs = player_part(piece.score).inputs
-    planner = NoPlanner() if partner.planner is None else InlinePlanner(partner.planner, latency_ms / 1e3)
+    planner: Planner = NoPlanner()
+    if partner.planner is not None:
+        planner = InlinePlanner(partner.planner, latency_ms / 1e3, is_lazy=True)
 
     def advance(now_s: float) -> None:
         if progress is not None:

@@ -44,6 +44,8 @@ class LiveRun:
         has_model: False leaves the partner to the rules.
         seed: Of the partner.
         alternatives: Beginnings among which each plan is chosen.
+        is_timed: Whether the time of each plan is wanted; otherwise plans are drawn no farther than they are
+            played, which takes half the time and changes no note.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class LiveRun:
     has_model: bool = True
     seed: int = 0
     alternatives: int = ConductorConfig.alternatives
+    is_timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,9 @@ def play_run(run: LiveRun, planner: PlannerLike | None, latency_s: float) -> Per
     else:
         # What the model read before must not show: plans may differ in the last bits with it.
         planner.plan(warm_up_request())
-        done = play_offline(conductor, InlinePlanner(planner, latency_s), inputs, end_s)
+        done = play_offline(
+            conductor, InlinePlanner(planner, latency_s, is_lazy=not run.is_timed), inputs, end_s
+        )
     performed = conductor.performed()
     notes = clip(notes_of_events(performed, Role.PARTNER), 0, run.until_tick)
     by_part = {

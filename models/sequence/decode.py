@@ -191,5 +191,5 @@ class Dice:
         return index
 
     def draw_warmly(self, logits: NDArray[np.float32], allowed: Mask) -> int:
-        """Draw with about the model's own spread at the usual temperature, tails and all; it does not count."""
+        """Draw with about the model's own spread at the usual temperature, tails and all; uncounted."""
         return draw(logits, allowed, WARMER * self._temperature, 1.0, self._rng)

@@ -6,7 +6,8 @@ These values cross from the conductor to the model process; nothing here needs t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -114,6 +115,7 @@ class Plan:
         compute_s: Seconds of model time.
         source: ``model`` or ``rules``.
         beginnings: Among how many beginnings this one was the best.
+        tail: Draws the notes behind ``notes`` when they are asked for; None where those are all.
     """
 
     number: int
@@ -125,6 +127,34 @@ class Plan:
     compute_s: float = 0.0
     source: str = "model"
     beginnings: int = 1
+    tail: Tail | None = field(default=None, compare=False, repr=False)
+
+
+class Tail:
+    """The notes of a plan, drawn as far as they are asked for: most plans are renewed before their end.
+
+    Args:
+        draw: Draws on to a tick, exclusive, and returns the notes drawn by then, in order of their onsets.
+    """
+
+    def __init__(self, draw: Callable[[int], Sequence[PlannedNote]]) -> None:
+        self._draw: Callable[[int], Sequence[PlannedNote]] | None = draw
+        self._notes: Sequence[PlannedNote] = ()
+        self._taken = 0
+
+    def take(self, tick: int) -> tuple[PlannedNote, ...]:
+        """The notes before a tick that were not taken yet; nothing new once it was closed."""
+        if self._draw is not None:
+            self._notes = self._draw(tick)
+        end = bisect_left(self._notes, tick, key=lambda note: note.onset_ticks)
+        found, self._taken = tuple(self._notes[self._taken : end]), max(self._taken, end)
+        return found
+
+    def close(self, tick: int) -> None:
+        """Draw on to a tick, and never again: another plan is begun, which takes over there."""
+        if self._draw is not None:
+            self._notes = tuple(self._draw(tick))
+            self._draw = None
 
 
 def planned_events(notes: Iterable[PlannedNote]) -> Events:

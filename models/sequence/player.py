@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from midi.errors import UserError
 from midi.events import (
     DRUMS,
     FIELD_SIZES,
@@ -31,11 +30,10 @@ from midi.events import (
     score_events,
     start_row,
     untold,
-    vocabulary_hash,
 )
 from midi.note import Score
 from midi.stream import EventStream
-from models.bundle import MANIFEST, Bundle, read_bundle
+from models.bundle import read_bundle
 from models.device import pick_device
 from models.registry import find
 from models.sequence.crowd import Crowd
@@ -50,16 +48,13 @@ from models.sequence.draft import (
 )
 from models.sequence.fast import Runtime, open_reader
 from models.sequence.guidance import Place, Unheard, guided
-from models.sequence.habits import Habit, Habits, Strays, read_habits
+from models.sequence.habits import Habits, Strays
+from models.sequence.loading import load_habits, load_network
 from models.sequence.memorization import PassageFilter
-from models.sequence.network import EventModel, EventModelConfig
+from models.sequence.network import EventModel
 from models.sequence.parts import fitting, told_parts
-from models.sequence.plan import Plan, PlanRequest, Steering, planned_events
+from models.sequence.plan import Plan, PlannedNote, PlanRequest, Steering, Tail, planned_events
 from models.sequence.rescore import HEAD_TICKS, SAFETY, Allowance, Imagined, Judge
-
-ARCHITECTURE = "event-rows"
-PASSAGES = "passages"
-"""Name under which a bundle's weights file carries the passage filter."""
 
 PART = [Field.ROLE, Field.INSTRUMENT]
 """Columns that tell whose note a row is."""
@@ -73,6 +68,12 @@ At most a quarter of the context."""
 
 TIMING = 0.9
 """Share of the steps' log-odds that counts: timing drawn as coolly as pitches locks into one pattern."""
+
+LEAST_TICKS = GRID_PER_BEAT
+"""A plan reaches so far even when a newer request waits, because the next one needs its time, too."""
+
+SLICE_TICKS = GRID_PER_BEAT // 4
+"""How often it is asked whether one waits."""
 
 ACCOMPANY_SPAN_TICKS = 8 * GRID_PER_BEAT
 """Longest plan of ``accompany``: two bars, which fit the room kept free."""
@@ -101,7 +102,8 @@ class Player:
         parts: Instrument classes that the model was taught; none where that is unknown.
 
     Attributes:
-        is_awaited: Asked while several plans are drawn: whether a newer request waits, which ends it.
+        is_awaited: Asked while a plan is drawn: whether a newer request waits. Then no further beginning is
+            drawn, and the plan reaches no farther than it must.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Player:
         self._reader = open_reader(self.model, runtime)
         self._unheard = Unheard(self.model, self._reader)
         self._recent: Imagined | None = None
+        self._tail: Tail | None = None
         self._allowance = Allowance()
         self.is_awaited: Callable[[], bool] = lambda: False
 
@@ -152,6 +155,39 @@ class Player:
         """
         began = time.perf_counter()
         fed = self._reader.rows_fed
+        request, draft, n_drawn = self._begin(request, began)
+        for tick in range(request.from_tick + LEAST_TICKS, request.until_tick, SLICE_TICKS):
+            self._draw(request, draft, tick)
+            if self.is_awaited():
+                request = replace(request, until_tick=tick)
+                break
+        self._draw(request, draft, request.until_tick)
+        return self._plan(request, draft, n_drawn, fed, began)
+
+    def begin(self, request: PlanRequest) -> Plan:
+        """The same plan with nothing but its beginning drawn; its tail draws the rest.
+
+        Beginning or making another plan closes the tail, which then reaches to where that one begins.
+
+        Raises:
+            ValueError: The context holds no row.
+        """
+        began = time.perf_counter()
+        fed = self._reader.rows_fed
+        request, draft, n_drawn = self._begin(request, began)
+
+        def draw(tick: int) -> Sequence[PlannedNote]:
+            self._draw(request, draft, min(tick, request.until_tick))
+            return draft.notes
+
+        self._tail = Tail(draw)
+        return replace(self._plan(request, draft, n_drawn, fed, began), notes=(), tail=self._tail)
+
+    def _begin(self, request: PlanRequest, began: float) -> tuple[PlanRequest, Draft, int]:
+        """The request with the parts that can be played, the best beginning, and of how many."""
+        if self._tail is not None:
+            self._tail.close(request.from_tick)
+            self._tail = None
         steering = request.steering
         fit = fitting(steering.instruments, self.parts)
         if fit != steering.instruments:
@@ -162,7 +198,9 @@ class Player:
         else:
             draft, n_drawn = self._draft(request, start, 0), 1
             self._recent = None
-        self._draw(request, draft, request.until_tick)
+        return request, draft, n_drawn
+
+    def _plan(self, request: PlanRequest, draft: Draft, n_drawn: int, fed: int, began: float) -> Plan:
         seconds = time.perf_counter() - began
         self._allowance.spend(seconds, time.perf_counter())
         return Plan(
@@ -396,41 +434,6 @@ class Player:
         if role != Role.RELEASE:
             velocities = np.arange(FIELD_SIZES[Field.VELOCITY]) < NO_VELOCITY
             row[Field.VELOCITY] = draft.dice.draw_warmly(logits.of(Field.VELOCITY), velocities)
-
-
-def load_network(bundle: Bundle) -> tuple[EventModel, PassageFilter | None]:
-    """The network of a checked bundle, on the CPU, and what it knows of its training music.
-
-    Raises:
-        UserError: The bundle holds another network or vocabulary, or its weights do not fit.
-    """
-    bundle.require_architecture(ARCHITECTURE)
-    bundle.require_vocabulary(vocabulary_hash())
-    try:
-        model = EventModel(EventModelConfig.from_dict(bundle.manifest.config))
-        tensors = bundle.tensors()
-        bits = tensors.pop(PASSAGES, None)
-        model.load_state_dict(tensors)
-    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"The weights in {bundle.path} do not fit the network that its bundle.json describes.",
-            "Install the bundle again.",
-        ) from error
-    return model, None if bits is None else PassageFilter(bits.numpy())
-
-
-def load_habits(bundle: Bundle) -> dict[int, Habit]:
-    """What a bundle tells of its training music; nothing in bundles that were made before there was anything.
-
-    Raises:
-        UserError: It tells nonsense.
-    """
-    try:
-        return read_habits(bundle.manifest.metrics.get("habits", {}))
-    except (AttributeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"The habits in {bundle.path / MANIFEST} can't be read.", "Install the bundle again."
-        ) from error
 
 
 def _human_instrument(context: Rows) -> int:

@@ -19,10 +19,10 @@ from models.registry import find
 from models.sequence.baselines import RepeatLastBar, baseline_figures
 from models.sequence.card import music_card
 from models.sequence.habits import habits_json, habits_of
+from models.sequence.loading import ARCHITECTURE, PASSAGES, load_network
 from models.sequence.memorization import PassageFilter
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
 from models.sequence.parts import corpus_parts, part_names, told_parts
-from models.sequence.player import ARCHITECTURE, PASSAGES, load_network
 from models.sequence.task import (
     EVALUATION_LAG_TICKS,
     SequenceTask,

@@ -206,7 +206,7 @@ class Shaping:
         return lambda tick: seconds_at(self.swung(tick))
 
     def shape(self, sounds: Iterable[Sound]) -> list[Sound]:
-        """The partner's sounds at the loudness asked for, 1–127, no two quite alike; offs stay as they are."""
+        """The partner's sounds at the loudness asked for, 1–127, no two quite alike; offs stay as are."""
         feel, mean = self.feel, self._loudness.mean
         gain = 1.0 if mean is None else 1.0 + feel.dynamics * (mean / MEZZO_FORTE - 1.0)
         if gain == 1.0 and not feel.velocity and not feel.looseness:

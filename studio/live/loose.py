@@ -123,7 +123,7 @@ class Looseness:
         """What to add to the velocity of the next note given out: the model knows loudness in steps of 8."""
         if amount <= 0.0:
             return 0
-        return math.floor(amount * VELOCITY_STEP * (self._touch.random() - 0.5) + 0.5)
+        return math.floor(amount * VELOCITY_STEP * (self._touch.random() - 0.5))
 
     def _deviation(self, note: PlannedNote, tick_ms: float) -> float:
         if note.instrument == DRUMS:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from midi.events import N_INSTRUMENTS
-from models.sequence.plan import Plan, PlannedNote, PlanRequest
+from models.sequence.plan import Plan, PlannedNote, PlanRequest, Tail
 
 MAX_PLAN_NOTES = 1024
 """Notes taken from one plan; two beats of 16 parts hold far fewer."""
 
 MAX_NOTE_TICKS = 16 * 24
 """Longest planned note (16 beats), the longest duration of the vocabulary."""
+
+FAR = 1 << 40
+"""A tick behind every plan."""
 
 _MAX_OUTSTANDING = 64
 _LATENCY_MEMORY = 0.9  # a slow reply is remembered over about ten replies
@@ -40,6 +43,7 @@ class PlanBook:
         self.latency_s = 0.0
         self.expected_latency_s = 0.0
         self._notes: tuple[PlannedNote, ...] = ()
+        self._tail: tuple[Tail, int, int] | None = None
         self._covered: list[tuple[int, int]] = []
         self._outstanding: dict[int, tuple[PlanRequest, float]] = {}
         self._newest_received = -1
@@ -47,6 +51,7 @@ class PlanBook:
     @property
     def notes(self) -> tuple[PlannedNote, ...]:
         """Planned and not yet settled notes, by onset."""
+        self._draw_on(FAR)
         return self._notes
 
     @property
@@ -87,18 +92,22 @@ class PlanBook:
         self.latency_s = now_s - asked_s
         self.expected_latency_s = max(self.latency_s, self.expected_latency_s * _LATENCY_MEMORY)
         start, end = request.from_tick, min(plan.until_tick, request.until_tick)
-        notes = sorted(set(_usable(plan, start, end)))
+        told = plan.notes if plan.tail is None else plan.tail.take(self.frontier)
+        notes = sorted(set(_usable(told, start, end)))
         late = sum(note.onset_ticks < self.frontier for note in notes)
         start = max(start, self.frontier)
         if end > start:
+            self._draw_on(start)
             kept = [note for note in self._notes if note.onset_ticks < start]
             self._notes = (*kept, *notes[late:])
+            self._tail = None if plan.tail is None else (plan.tail, start, end)
             self._covered = [(a, min(b, start)) for a, b in self._covered if a < start] + [(start, end)]
         return Verdict(late_notes=late)
 
     def settle(self, tick: int) -> tuple[PlannedNote, ...]:
         """Move the frontier to ``tick`` and hand out the planned notes before it."""
         self.frontier = max(self.frontier, tick)
+        self._draw_on(self.frontier)
         due = tuple(note for note in self._notes if note.onset_ticks < self.frontier)
         self._notes = self._notes[len(due) :]
         self._covered = [(a, b) for a, b in self._covered if b > self.frontier]
@@ -111,13 +120,20 @@ class PlanBook:
     def drop(self) -> None:
         """Forget the plan and every request under way; replies to those will not be taken."""
         self._notes = ()
+        self._tail = None
         self._covered = []
         self._outstanding = {}
 
+    def _draw_on(self, tick: int) -> None:
+        """Have the notes before a tick, where the plan draws them when they are asked for."""
+        if self._tail is not None:
+            tail, start, end = self._tail
+            self._notes += tuple(sorted(set(_usable(tail.take(tick), start, end))))
 
-def _usable(plan: Plan, start: int, end: int) -> Iterator[PlannedNote]:
-    """Notes of a plan with legal fields inside the requested stretch."""
-    for note in plan.notes[:MAX_PLAN_NOTES]:
+
+def _usable(notes: Sequence[PlannedNote], start: int, end: int) -> Iterator[PlannedNote]:
+    """Notes with legal fields inside the requested stretch."""
+    for note in notes[:MAX_PLAN_NOTES]:
         is_legal = (
             0 <= note.pitch <= 127 and 1 <= note.velocity <= 127 and 0 <= note.instrument < N_INSTRUMENTS
         )

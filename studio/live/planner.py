@@ -28,6 +28,15 @@ class PlannerLike(Protocol):
 
 
 @runtime_checkable
+class Lazy(Protocol):
+    """A planner that can leave the end of a plan until it is asked for."""
+
+    def begin(self, request: PlanRequest) -> Plan:
+        """A plan with a tail; beginning another one closes it."""
+        ...
+
+
+@runtime_checkable
 class Interruptible(Protocol):
     """A planner that stops improving a plan when somebody waits; ``models.sequence.player.Player`` is one."""
 
@@ -137,13 +146,15 @@ class InlinePlanner:
     Args:
         planner: Computes the plans, in the calling thread.
         latency_s: Musical seconds charged for every plan, 0 or more.
+        is_lazy: Plans are drawn no farther than they are played, where the planner can do that. What is
+            played stays the same; how long plans take is not known then.
     """
 
-    def __init__(self, planner: PlannerLike, latency_s: float = 0.0) -> None:
+    def __init__(self, planner: PlannerLike, latency_s: float = 0.0, *, is_lazy: bool = False) -> None:
         if latency_s < 0:
             raise ValueError("latency must not be negative")
         self.latency_s = latency_s
-        self._planner = planner
+        self._answer = planner.begin if is_lazy and isinstance(planner, Lazy) else planner.plan
         self._now_s = 0.0
         self._is_announced = False
         self._running: PlanRequest | None = None
@@ -170,9 +181,7 @@ class InlinePlanner:
             self._is_announced = True
             found.append(ModelChanged(now_s, is_ready=True))
         while self._running is not None and self._due_s <= now_s:
-            found.append(
-                PlanArrived(self._due_s, self._planner.plan(replace(self._running, spare_s=math.inf)))
-            )
+            found.append(PlanArrived(self._due_s, self._answer(replace(self._running, spare_s=math.inf))))
             self._running, self._waiting = self._waiting, None
             self._due_s += self.latency_s
         return found

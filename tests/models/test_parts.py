@@ -12,9 +12,10 @@ from models.sequence.crowd import Crowd
 from models.sequence.decode import Dice
 from models.sequence.draft import MAX_CHORD, Draft, allowed_instruments, allowed_roles
 from models.sequence.habits import Strays
+from models.sequence.loading import ARCHITECTURE
 from models.sequence.parts import BAND_PARTS, corpus_parts, fitting, in_words, part_names, told_parts
 from models.sequence.plan import PlanRequest, Steering
-from models.sequence.player import ARCHITECTURE, Player
+from models.sequence.player import Player
 from models.training.contract import FitResult
 from tests.models.pieces import TINY, tiny_model, write_songs
 

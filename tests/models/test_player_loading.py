@@ -11,7 +11,8 @@ import torch
 from midi.errors import UserError
 from midi.events import vocabulary_hash
 from models.bundle import write_bundle
-from models.sequence.player import ARCHITECTURE, Player
+from models.sequence.loading import ARCHITECTURE
+from models.sequence.player import Player
 from tests.models.pieces import TINY, tiny_model
 from tests.models.planrequests import BAR, CONFIG, request
 

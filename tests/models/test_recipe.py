@@ -14,8 +14,9 @@ from models.bundle import read_bundle, write_bundle
 from models.registry import user_folder
 from models.sequence import recipe
 from models.sequence.band import Arranger
+from models.sequence.loading import ARCHITECTURE, load_network
 from models.sequence.plan import PlanRequest, Steering
-from models.sequence.player import ARCHITECTURE, Player, load_network
+from models.sequence.player import Player
 from models.sequence.recipe import MusicRun, train_bundle, train_music
 from models.sequence.task import SequenceTask
 from models.sequence.windows import BAND

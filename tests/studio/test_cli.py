@@ -20,8 +20,8 @@ from midi.events import vocabulary_hash
 from midi.note import Note, NoteArray, Part, Score
 from midi.ports import PortList
 from models.bundle import write_bundle
+from models.sequence.loading import ARCHITECTURE
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
-from models.sequence.player import ARCHITECTURE
 from studio import cli, render, terminal
 from studio.terminal import Common, Report
 

@@ -11,8 +11,8 @@ from midi.events import DRUMS, vocabulary_hash
 from midi.note import Note, NoteArray, Part, Score
 from models.bundle import write_bundle
 from models.registry import user_folder
+from models.sequence.loading import ARCHITECTURE
 from models.sequence.parts import BAND_PARTS
-from models.sequence.player import ARCHITECTURE
 from studio import perform, render, retake
 from studio.cli import run
 from studio.live.take import load_take
