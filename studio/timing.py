@@ -1,7 +1,8 @@
 """How people's strokes scatter around the grid: measured, kept in ``assets/timing.json``, and compared.
 
 ``python -m studio.timing POP909 GROOVE`` measures on training performances, loosens held-out ones that were
-put on the grid, and prints both beside what was really played; ``--write`` keeps the table.
+put on the grid, and prints both beside what was really played; ``--write`` keeps the table, ``--model band``
+adds what a partner strikes beside the shipped melodies.
 
 Drums are the Groove set's. Of POP909's pianos nearly all stand on their sixteenths with chords struck to the
 tick; the few that were played tell how chords spread. How onsets scatter around the pulse drummers tell for
@@ -25,12 +26,21 @@ from numpy.typing import NDArray
 
 import assets
 from midi.errors import UserError
-from midi.events import DRUMS, GRID_PER_BEAT, PIANO
+from midi.events import DRUMS, GRID_PER_BEAT, INSTRUMENT_NAMES, PIANO
 from midi.files import read, write_bytes
 from midi.intake import beat_annotation, beat_of
+from midi.note import PPQ
 from models.sequence.band import Drummer, groove_hits
-from models.sequence.plan import PlannedNote
-from studio.live.loose import BINS, PLACES, REST_TICKS, TABLE, Looseness, Timing
+from models.sequence.plan import PlannedNote, Steering
+from studio.live.conductor import Conductor, ConductorConfig
+from studio.live.feel import Feel
+from studio.live.fileplayer import player_part
+from studio.live.loose import AS_PLAYED, BINS, PLACES, REST_TICKS, TABLE, Looseness, Timing
+from studio.live.messages import Voice
+from studio.live.offline import play_offline
+from studio.live.planner import InlinePlanner
+from studio.perform import first_bars, prepare
+from studio.replay import ons
 from studio.terminal import table
 
 MOST_COINCIDING = 0.5
@@ -48,6 +58,12 @@ AROUND = 16
 
 GAPS = (1, 2, 4)
 """Sixteenths between onsets whose correlation is looked at."""
+
+BARS = 24
+"""Bars that a partner plays of each melody."""
+
+PLAN_S = 0.06
+"""Musical time of its plans."""
 
 UNHEARD = 5.0
 """Hits that count as heard at every place before any is."""
@@ -193,6 +209,8 @@ def within_ticks(several: Iterable[Played]) -> dict[str, float]:
 
 
 def _correlation(pairs: Sequence[tuple[float, float]]) -> float:
+    if len(pairs) < LEAST_PAIRS:
+        return float("nan")
     a, b = np.array(pairs).T
     return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else float("nan")
 
@@ -259,11 +277,39 @@ def compare(several: Sequence[Played], timing: Timing) -> dict[str, dict[str, fl
         rows["as a hand"] = [
             replace(one, instrument=PIANO).loosened(seed, timing) for seed, one in enumerate(several)
         ]
-    found = {}
-    for name, row in rows.items():
-        found[name] = average(figures(one) for one in row)
-        if several[0].instrument == DRUMS:
-            found[name] |= {f"tick {key}": value for key, value in within_ticks(row).items()}
+    return {name: told(row, is_drums=several[0].instrument == DRUMS) for name, row in rows.items()}
+
+
+def told(several: Sequence[Played], *, is_drums: bool) -> dict[str, float]:
+    """Figures of several performances; of drums also what the grid takes from them."""
+    found = average(figures(one) for one in several)
+    if is_drums:
+        found |= {f"tick {key}": value for key, value in within_ticks(several).items()}
+    return found
+
+
+def partner_plays(model: str) -> dict[int, list[Played]]:
+    """What a partner strikes on drums and piano beside the shipped melodies, through the whole engine."""
+    from studio.partners import load_partner  # noqa: PLC0415 - loads torch
+
+    planner = load_partner(model, "cpu").planner
+    found: dict[int, list[Played]] = {}
+    if planner is None:
+        return found
+    for file in sorted(assets.path("demos").glob("*.mid")):
+        piece = first_bars(prepare(read(file), None, None), BARS)
+        config = ConductorConfig(
+            bpm=piece.bpm, grid=piece.grid, starts_on_key=False,
+            steering=Steering(instruments=(PIANO, DRUMS)), feel=Feel(looseness=AS_PLAYED),
+        )  # fmt: skip
+        inline = InlinePlanner(planner, PLAN_S, is_lazy=True)
+        end_s = float(piece.tempo_map.seconds(piece.end_tick() * PPQ / GRID_PER_BEAT))
+        run = play_offline(Conductor(config), inline, player_part(piece.score).inputs, end_s)
+        struck = ons(run.sounds, Voice.PARTNER)
+        tick_ms = _tick_ms(piece.bpm)
+        for instrument in {sound.instrument for sound in struck}:
+            ticks = np.array([1e3 * s.time_s / tick_ms for s in struck if s.instrument == instrument])
+            found.setdefault(instrument, []).append(Played(np.sort(ticks), tick_ms, instrument))
     return found
 
 
@@ -272,6 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m studio.timing", description=__doc__.split("\n", 1)[0])
     parser.add_argument("pop909", type=Path)
     parser.add_argument("grooves", type=Path)
+    parser.add_argument("--model", help="a partner whose playing is measured, too")
     parser.add_argument("--write", action="store_true", help=f"keep the table as assets/{TABLE}")
     options = parser.parse_args(arguments)
     hands = pianists(options.pop909)
@@ -280,11 +327,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = measure(drummers(options.grooves, "train"), [one for name, one in hands if name not in held_out])
     timing = Timing.from_json(kept)
     others = {
-        "drums": drummers(options.grooves, "validation"),
-        "piano": [one for name, one in hands if name in held_out],
+        DRUMS: drummers(options.grooves, "validation"),
+        PIANO: [one for name, one in hands if name in held_out],
     }
-    for title, several in others.items():
+    partner = {} if options.model is None else partner_plays(options.model)
+    for instrument, several in others.items():
         rows = compare(several, timing)
+        if instrument in partner:
+            rows[options.model] = told(partner[instrument], is_drums=instrument == DRUMS)
+        title = INSTRUMENT_NAMES[instrument]
         head = [f"{title}, {len(several)} held out", *next(iter(rows.values()))]
         body = [[name, *(f"{value:.2f}" for value in row.values())] for name, row in rows.items()]
         print(*table(head, body), "", sep="\n")  # noqa: T201

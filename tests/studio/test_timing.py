@@ -10,12 +10,15 @@ import midi
 from midi.clock import TempoMap
 from midi.events import DRUMS, PIANO
 from midi.note import Note, NoteArray, Part, Score
+from models.sequence.plan import Plan, PlannedNote
 from studio import timing
 from studio.live.loose import TABLE, Timing, measured
+from studio.partners import Partner
 from studio.timing import Played, compare, figures, measure, pianists, within_ticks
 from tests.models.pieces import groove_set
 
 TICK_MS = 20.0
+STRUCK = ((36, DRUMS), (48, PIANO), (55, PIANO))
 
 
 def eighths(count, instrument, *, spread_ticks, chord_ticks=0.0, seed=0):
@@ -89,6 +92,23 @@ def test_the_command_prints_both_and_keeps_the_table(tmp_path, monkeypatch, caps
     assert "drums, 1 held out" in printed
     assert "piano, 2 held out" in printed
     assert Timing.from_json(json.loads((tmp_path / TABLE).read_text())).note_ms > 0
+
+
+def test_what_a_partner_strikes_is_loose(monkeypatch):
+    class Eighths:
+        def plan(self, request):
+            ticks = range(-(-request.from_tick // 12) * 12, request.until_tick, 12)
+            notes = [PlannedNote(tick, 6, pitch, 80, part) for tick in ticks for pitch, part in STRUCK]
+            return Plan(request.number, request.from_tick, request.until_tick, tuple(notes))
+
+    monkeypatch.setattr("studio.partners.load_partner", lambda *_: Partner("eighths", Eighths()))
+    found = timing.partner_plays("eighths")
+    assert set(found) == {PIANO, DRUMS}
+    drums, piano = (timing.told(found[part], is_drums=part == DRUMS) for part in (DRUMS, PIANO))
+    assert drums["tick within_ms"] > 3.0
+    assert "tick within_ms" not in piano
+    assert 0.4 * measured().onset_ms < piano["onset_ms"] < 1.3 * measured().onset_ms
+    assert piano["together_ms"] == pytest.approx(measured().note_ms, rel=0.3)
 
 
 def test_drummers_are_read_with_their_fractions(tmp_path):
