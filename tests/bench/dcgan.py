@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -31,7 +32,7 @@ class DcganGenerator(nn.Module):
         self.apply(_begin)
         self.register_buffer("w_mean", torch.zeros(1))
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, *, noise: None = None) -> Tensor:
         """Pictures ``[n 3 h w]`` of latents ``[n z]``."""
         made: Tensor = self.layers(z[:, :, None, None])
         return made
@@ -41,6 +42,9 @@ class DcganGenerator(nn.Module):
 
     def styles(self, w: Tensor, _psi: float = 1.0) -> Tensor:
         return w
+
+    def noise(self, _seeds: Sequence[int]) -> None:
+        """It has none."""
 
     def grow(self, _resolution: int, _fade: float = 1.0) -> None:
         """It has one size."""
