@@ -5,7 +5,7 @@ PEERS ?= out/peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install run test lint bench bench-peers bench-pictures train-starters clean
+.PHONY: install run test lint bench bench-peers bench-pictures bench-finetune train-starters clean
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -46,6 +46,10 @@ bench-peers: $(VENV)/.run
 # Hours: recipes for pictures side by side. ARGS="--minutes 60 --seeds 3" says how long; resumable.
 bench-pictures: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.pictures $(ARGS)
+
+# Half an hour of CPU time: a hundred pictures of another kind from a shipped bundle; resumable.
+bench-finetune: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.finetune $(ARGS)
 
 # ARGS="--only pictures" and the like; resumable.
 train-starters: install

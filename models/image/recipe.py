@@ -143,7 +143,7 @@ def train_pictures(run: PictureRun, report: Callable[[Progress], None], advance:
     _write_real_sheet(run, pictures)
     loop = loop_config(run)
     fitted = fit(task, loop if run.pick is None else _finished(loop), resume=True, report=report)
-    step = _choose(task, fitted, snapshot)
+    step = choose(task, fitted, snapshot)
     generator = task.generator.cpu().eval()
     figures = {} if fitted.interrupted else measured(run, generator, pictures, advance)
     critic = {k: t for k, t in task.critic.state_dict().items() if run.judge == "pixel"}
@@ -244,7 +244,7 @@ def _snapshot(run: PictureRun) -> Path | None:
     return path
 
 
-def _choose(task: PictureTask, fitted: FitResult, snapshot: Path | None) -> int:
+def choose(task: PictureTask, fitted: FitResult, snapshot: Path | None) -> int:
     """Fill the task's networks with the weights to ship; the step they are of."""
     if fitted.best_weights is not None:
         for name, weights in read_weights(fitted.best_weights).items():

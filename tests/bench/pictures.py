@@ -14,6 +14,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -188,16 +189,16 @@ def reference(pictures: PictureSet) -> np.ndarray:
     return pictures.held_out if enough else np.arange(len(pictures.names))
 
 
-def keep_marks(run_dir: Path) -> None:
+def keep_marks(run_dir: Path, marks_min: Sequence[int] = MARKS_MIN, out: Path | None = None) -> None:
     """Copy the first sample sheet at or after each mark to ``after-MINUTESmin.png``."""
     lines = (run_dir / "log.jsonl").read_text().splitlines()
     looks = [entry for entry in map(json.loads, lines) if entry.get("event") == "evaluation"]
-    for minutes in MARKS_MIN:
+    for minutes in marks_min:
         late = [look for look in looks if look["elapsed_s"] >= 60 * minutes]
         # The sheet bears the number of the step that was under way.
         sheet = run_dir / SAMPLES / f"{late[0]['step'] - 1:07d}.png" if late else None
         if sheet is not None and sheet.exists():
-            shutil.copyfile(sheet, run_dir / f"after-{minutes}min.png")
+            shutil.copyfile(sheet, (out or run_dir) / f"after-{minutes}min.png")
 
 
 def write_blind(plan: Bench, rows: list[str], seed: int) -> None:

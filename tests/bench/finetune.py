@@ -1,0 +1,185 @@
+"""``python -m tests.bench.finetune``: a hundred pictures of another kind, learned from a shipped bundle.
+
+The recipe is the product's (``antiphon train pictures DIR --from sunflowers``); only its clock is another:
+process time, so that a busy machine is fair. The first pictures of the folder by name are learned from, all
+others are never seen and measured with. Stopped at any time, the same command goes on.
+
+In ``--out`` lie ``base.png``, ``after-Nmin.png``, ``made.png``, ``real.png``, ``nearest.png`` (each made
+picture beside the nearest one learned from) and ``bench-finetune.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from cyclopts import App
+
+from midi.errors import UserError
+from models.bundle import read_bundle
+from models.image import recipe
+from models.image.decode import IntakeConfig
+from models.image.generator import Generator
+from models.image.judge import Judge, load_judge
+from models.image.measure import FEWEST, in_features, pair_sheet
+from models.image.metrics import nearest_ratio, sliced_wasserstein
+from models.image.pictures import PictureSet, Pixels, build_pictures, list_pictures
+from models.image.player import Pictures, load_generator
+from models.image.recipe import PictureRun
+from models.image.sheet import contact, write_image
+from models.image.task import PictureTask
+from models.registry import find
+from models.training.loop import fit
+from models.training.runs import claim, write_settings
+from studio.terminal import table
+from tests.bench.pictures import COUNT, Positive, keep_marks, reporter, say
+
+MARKS_MIN = (1, 5, 15, 30)
+GOAL = 0.5
+"""Distance of the fine-tuned to the held-out pictures over the base's."""
+ON_SHEET = 64
+LEARNED = "learned"
+FIGURES = ("swd", "kd", "nearest_ratio")
+
+app = App(name="bench-finetune", help="Fine-tune on a hundred pictures.", result_action="return_value")
+
+
+@app.default
+def finetune(
+    *,
+    data: Path = Path("../shared/data/flowers128/daisy"),
+    base: str = "sunflowers",
+    out: Path = Path("out/bench-finetune"),
+    first: Annotated[int, Positive] = 100,
+    minutes: Annotated[float, Positive] = 30,
+    threads: Annotated[int, Positive] = 2,
+    count: Annotated[int, Positive] = COUNT,
+) -> None:
+    """Fine-tune, then print the figures of before and after.
+
+    Args:
+        data: Folder of pictures of another kind.
+        base: Bundle to start from.
+        out: Where run, sheets and figures are kept.
+        first: Pictures learned from, by name.
+        minutes: Of CPU time of all threads together: 30 are 15 minutes of two cores.
+        threads: Of torch.
+        count: Pictures made for the figures.
+    """
+    torch.set_num_threads(threads)
+    bundle = read_bundle(find(base))
+    start = load_generator(bundle)
+    size = start.config.resolution
+    learned, unseen = split(data, out, first, size)
+    judge = load_judge(device="cpu")
+    sides = Sides(learned.images[learned.train], np.asarray(unseen.images), judge)
+    write_image(out / "real.png", contact(sides.unseen[:ON_SHEET], 8))
+    before = sides.figures(base_pictures(start, count), out / "base.png")
+    run = PictureRun(out / LEARNED, out / "run", "bench", base, max_minutes=minutes, size=size, device="cpu")
+    settings = {"data": str(data.resolve()), "first": first, "base": base, "threads": threads}
+    claim(run.run_dir, settings, resume=True)
+    task = PictureTask(recipe.task_config(run, size, bundle), learned, run.run_dir, bundle.tensors())
+    write_settings(run.run_dir, settings)
+    loop = replace(recipe.loop_config(run), threads=threads)
+    fitted = fit(task, loop, resume=True, report=reporter("fine-tune"), clock=time.process_time)
+    if fitted.interrupted:
+        raise KeyboardInterrupt
+    keep_marks(run.run_dir, MARKS_MIN, out)
+    step = recipe.choose(task, fitted, None)
+    task.generator.eval()
+    made = task.make(count)
+    after = sides.figures(made, out / "made.png", out / "nearest.png")
+    report = {
+        "base": f"{bundle.manifest.name}@{bundle.manifest.version}", "data": data.name, "size": size,
+        "minutes": fitted.elapsed_s / 60, "threads": threads, "steps": fitted.step, "step_chosen": step,
+        "learned": len(sides.learned), "unseen": len(sides.unseen), "features": judge.name,
+        "before": before, "after": after, "real": sides.figures(sides.learned),
+        "ratio": after["swd"] / before["swd"], "goal": GOAL,
+    }  # fmt: skip
+    (out / "bench-finetune.json").write_text(json.dumps(report, indent=2) + "\n")
+    say(*lines_of(report), f"Sheets: {out}; look at them before you believe a figure.")
+
+
+def split(data: Path, out: Path, first: int, size: int) -> tuple[PictureSet, PictureSet]:
+    """The first files of a folder by name and all others, as two sets, built once.
+
+    Raises:
+        UserError: There are too few pictures to keep any from training.
+    """
+    files = list_pictures(data)
+    if len(files) < first + FEWEST:
+        raise UserError(f"{data} has only {len(files)} pictures.", f"Ask for --first {first // 2} or fewer.")
+    sets = []
+    for name, chosen in ((LEARNED, files[:first]), ("unseen", files[first:])):
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in chosen:
+            if not (folder / file.name).exists():
+                shutil.copy2(file, folder / file.name)
+        sets.append(build_pictures(folder, out / f"{name}-pixels", IntakeConfig(size)))
+    return sets[0], sets[1]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What made pictures are compared with.
+
+    Attributes:
+        learned: Pictures learned from, ``[n h w 3]``.
+        unseen: Pictures of their kind that no training saw.
+        judge: Where features are measured.
+    """
+
+    learned: Pixels
+    unseen: Pixels
+    judge: Judge
+
+    def figures(self, made: Pixels, sheet: Path | None = None, pairs: Path | None = None) -> dict[str, Any]:
+        """Figures of made pictures; a sheet of them, and one beside what they are nearest to."""
+        levels = sliced_wasserstein(made, self.unseen)
+        nearest = nearest_ratio(made, self.learned, self.unseen)
+        if sheet:
+            write_image(sheet, contact(made[:ON_SHEET], 8))
+        if pairs:
+            write_image(pairs, pair_sheet(made, self.learned, nearest))
+        in_space = in_features(self.judge.rows(made), self.judge.rows(self.unseen))
+        return {"swd": levels["mean"], "kd": in_space["kd"], "nearest_ratio": nearest.ratio, "levels": levels}
+
+
+def base_pictures(generator: Generator, count: int) -> Pixels:
+    """Pictures of a bundle as it was shipped, of the seeds that the fine-tuned one is asked for too."""
+    return Pictures(generator).generate(range(count), psi=1.0)
+
+
+def lines_of(report: dict[str, Any]) -> list[str]:
+    """The table for people."""
+    rows = [
+        (name, *(f"{report[key][figure]:.3f}" for figure in FIGURES))
+        for name, key in (("base", "before"), ("fine-tuned", "after"), ("learned from", "real"))
+    ]
+    verdict = "ok" if report["ratio"] <= report["goal"] else "short"
+    return [
+        f"{report['base']} -> {report['data']}, {report['size']} px, {report['learned']} pictures learned "
+        f"from, {report['unseen']} never seen",
+        f"{report['minutes']:.1f} CPU-minutes on {report['threads']} threads, {report['steps']} steps, "
+        f"chosen {report['step_chosen']}, features {report['features']}",
+        *table(("pictures", *FIGURES), rows),
+        f"sliced Wasserstein distance after / before: {report['ratio']:.2f} (goal {report['goal']} or less) "
+        f"{verdict}",
+    ]
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except UserError as fault:
+        sys.exit(f"{fault.message} {fault.hint}")
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; the same command goes on.")
