@@ -34,13 +34,15 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench $(ARGS) $(if $(wildcard $(PEERS)/.done),--peers $(PEERS)/bin/python)
 
-# In an environment of their own, on our torch: Notochord asks for an older one, which it does not need.
+# In an environment of their own, on our torch: Notochord asks for an older one, the picture peers for CUDA;
+# neither needs it.
 bench-peers: $(VENV)/.run
 	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
 	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
 	  > $$($(PEERS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/ours.pth
 	$(PEERS)/bin/python -m pip --disable-pip-version-check -q install transformers mido pandas tqdm appdirs joblib
-	$(PEERS)/bin/python -m pip --disable-pip-version-check -q install --no-deps notochord
+	$(PEERS)/bin/python -m pip --disable-pip-version-check -q install --no-deps notochord \
+	  stylegan2_pytorch lightweight-gan kornia kornia_rs einops
 	touch $(PEERS)/.done
 
 # Hours: recipes for pictures side by side. ARGS="--minutes 60 --seeds 3" says how long; resumable.

@@ -44,7 +44,7 @@ class TrainPicturesOptions:
     size: int | None = None
     fit: Literal["crop", "letterbox"] = "crop"
     ground: str = "3c3c44"
-    preset: str = "live"
+    preset: str | None = None
     frozen: int = 8
     mirror: bool = True
     judge: Literal["pixel", "projected"] = "pixel"

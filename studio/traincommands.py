@@ -67,7 +67,7 @@ def train_pictures(
     size: Literal[16, 32, 64, 128, 256] | None = None,
     fit: Literal["crop", "letterbox"] = "crop",
     ground: str = "3c3c44",
-    preset: Literal["tiny", "live", "gpu"] = "live",
+    preset: Literal["tiny", "live", "gpu"] | None = None,
     frozen: Literal[0, 4, 8, 16, 32] = 8,
     mirror: bool = True,
     judge: Literal["pixel", "projected"] = "pixel",
@@ -88,7 +88,7 @@ def train_pictures(
         size: Side of the pictures in pixels; by default the parent's, else 64.
         fit: Keep the middle square, or all of a picture on the ground.
         ground: Color behind transparency, six hexadecimal digits.
-        preset: Width of the network.
+        preset: Width of the network; by default tiny up to 64 pixels, live above.
         frozen: Layers of the parent up to this side in pixels stay as they are; 0 none.
         mirror: Also learn from mirror images.
         judge: Critic on pixels, or on the features of a pretrained network.

@@ -14,6 +14,7 @@ from midi.errors import UserError
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.image.generator import Bend, Generator, GeneratorConfig, latents, to_uint8
+from models.image.synthesis import Synthesis, is_fast_here
 from models.registry import find
 
 ARCHITECTURE = "style-generator-1"
@@ -37,6 +38,7 @@ class Pictures:
         self.generator = generator.eval().requires_grad_(False).freeze()
         self.name = name
         self.version = version
+        self._synthesis: Synthesis | None = None
 
     @classmethod
     def load(cls, name: str | Path, device: str = "auto") -> Pictures:
@@ -95,16 +97,34 @@ class Pictures:
     ) -> NDArray[np.uint8]:
         """Pixels ``[n h w 3]`` of styles ``[n layers w]``; without ``noise`` the network's own is left out.
 
+        A picture that is neither bent nor given noise is made by :class:`models.image.synthesis.Synthesis`
+        where that can be, else by the generator itself.
+
         Args:
             ws: On any device.
             bend: As for :meth:`Generator.forward`.
             noise: As for :meth:`Generator.forward`.
         """
         device = self.generator.w_mean.device
+        if not bend and noise is None and (synthesis := self._fast()) is not None:
+            made = [synthesis.pixels(row)[None] for row in ws.to(device)]
+            return self._joined(made)
         if noise is None and self.generator.config.has_noise:
             noise = [torch.zeros(shape, device=device) for shape in self.generator.noise_shapes()]
         ws = ws.to(device)
         made = [to_uint8(self.generator(row[None], bend=bend, noise=noise)) for row in ws]
+        return self._joined(made)
+
+    def _fast(self) -> Synthesis | None:
+        """The way for playing, laid out at the first picture and anew when the network has grown."""
+        generator = self.generator
+        if not is_fast_here(generator):
+            return None
+        if self._synthesis is None or self._synthesis.stage != (generator.resolution, generator.fade):
+            self._synthesis = Synthesis(generator)
+        return self._synthesis
+
+    def _joined(self, made: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         side = self.resolution
         return np.concatenate(made) if made else np.zeros((0, side, side, 3), np.uint8)
 

@@ -18,7 +18,7 @@ from models.image.augment import AugmentConfig
 from models.image.card import picture_card
 from models.image.decode import IntakeConfig
 from models.image.discriminator import CriticConfig, critic_config
-from models.image.generator import Generator, GeneratorConfig, preset
+from models.image.generator import PRESETS, Generator, GeneratorConfig, preset
 from models.image.judge import load_judge
 from models.image.losses import LossName
 from models.image.measure import MADE, MeasureConfig, measure
@@ -64,7 +64,7 @@ class PictureRun:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         seed: Of batches and fresh weights.
         size: Side of the pictures in pixels; None is the parent's, else 64.
-        preset: Widths of a fresh generator.
+        preset: Widths of a fresh generator; None is ``tiny`` up to 64 pixels and ``live`` above.
         intake: How pictures are made equal; its resolution is replaced by ``size``.
         is_mirrored: Whether pictures may be mirrored.
         judge: Kind of critic.
@@ -87,7 +87,7 @@ class PictureRun:
     device: str = "auto"
     seed: int = 0
     size: int | None = None
-    preset: str = "live"
+    preset: str | None = None
     intake: IntakeConfig = field(default_factory=IntakeConfig)
     is_mirrored: bool = True
     judge: Literal["pixel", "projected"] = "pixel"
@@ -173,8 +173,10 @@ def task_config(run: PictureRun, size: int, parent: Bundle | None) -> PictureTas
         augment=AugmentConfig(is_adaptive=run.loss != "relativistic"),
     )  # fmt: skip
     if parent is None:
+        # Wide fine blocks play as fast as the machine multiplies, and train as much slower as they are wide.
+        name = run.preset or ("tiny" if size <= PRESETS["tiny"].resolution else "live")
         return replace(
-            config, generator=preset(run.preset, size), critic=critic_config(size), growth=growth_plan(size)
+            config, generator=preset(name, size), critic=critic_config(size), growth=growth_plan(size)
         )
     base = load_generator(parent).config
     known = parent.manifest.config.get("critic")

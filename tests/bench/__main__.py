@@ -26,11 +26,12 @@ from midi.note import Note, NoteArray, Part, Score
 from models.registry import find
 from studio.live.synth import Synth, SynthEvent
 from tests.bench.figures import Figure, compared, cpu_s, higher
+from tests.bench.generator import generator_figures
 from tests.bench.peers import peer_figures
 from tests.bench.rows import decode_figures
 from tests.bench.window import window_figures
 
-Only = Literal["all", "partner", "engine", "window"]
+Only = Literal["all", "partner", "engine", "generator", "window"]
 STARTS = 5
 app = App(name="bench", help="Every figure beside a reference of the same run.")
 
@@ -123,12 +124,13 @@ def bench(only: Only = "all", *, peers: str = sys.executable) -> None:
 
     Args:
         only: Which figures.
-        peers: A Python that has transformers and notochord; ``make bench-peers`` makes one.
+        peers: A Python that has the peers; ``make bench-peers`` makes one.
     """
     find("partner")
     measures: list[tuple[Only, Callable[[], list[Figure]]]] = [
         ("partner", lambda: peer_figures(peers)), ("partner", decode_figures), ("partner", start_figures),
         ("engine", synth_figures), ("engine", corpus_figures), ("window", window_figures),
+        ("generator", lambda: generator_figures(peers)),
     ]  # fmt: skip
     file = Path("bench.json")
     before = json.loads(file.read_text()) if file.exists() and only != "all" else []

@@ -6,11 +6,15 @@ costs does not depend on them. The first line out tells what there is, or why th
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 import sys
 import time
+import types
 from collections.abc import Callable
+from typing import Any
 
 Actions = dict[str, Callable[[], int]]
 """What can be run, by name; each gives back how many rows it was."""
@@ -95,6 +99,79 @@ def notochord(spec: dict) -> tuple[dict, Actions]:
     }
 
 
+class Absent(types.ModuleType):
+    """Stands for a module that a generator never calls: training, data, trackers, command line."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+UNUSED = ("torchvision", "fire", "aim", "vector_quantize_pytorch", "adabelief_pytorch")
+
+
+def imported(name: str) -> types.ModuleType:
+    """A peer whose import wants CUDA and packages for its training; its generator needs neither.
+
+    The answer of ``torch.cuda.is_available`` is another one while the module is read, and only then: both
+    assert it at their head.
+    """
+    import torch
+
+    for unused in UNUSED:
+        if importlib.util.find_spec(unused) is None:
+            sys.modules[unused] = Absent(unused)
+    asked = torch.cuda.is_available
+    torch.cuda.is_available = lambda: True
+    try:
+        return importlib.import_module(name)
+    finally:
+        torch.cuda.is_available = asked
+
+
+def stylegan2_pytorch(spec: dict) -> tuple[dict, Actions]:
+    """Its generator as its trainer makes it (capacity 16, latents of 512), from styles and noise."""
+    import torch
+
+    network = imported("stylegan2_pytorch.stylegan2_pytorch").Generator(spec["side"], 512).eval()
+    styles, noise = torch.randn(1, network.num_layers, 512), torch.rand(1, spec["side"], spec["side"], 1)
+    return picture_facts("stylegan2_pytorch", network), {"frame": lambda: framed(network, styles, noise)}
+
+
+def lightweight_gan(spec: dict) -> tuple[dict, Actions]:
+    """Its generator as its command line makes it (latents of 256, attention at 32 px, no blur)."""
+    import torch
+
+    module = imported("lightweight_gan.lightweight_gan")
+    module.norm_class, module.Blur = torch.nn.BatchNorm2d, torch.nn.Identity  # as its ``init_GAN`` does
+    network = module.Generator(image_size=spec["side"], latent_dim=256, attn_res_layers=[32]).eval()
+    latents = torch.randn(1, 256)
+    return picture_facts("lightweight-gan", network), {"frame": lambda: framed(network, latents)}
+
+
+def picture_facts(package: str, network: Any) -> dict:
+    """Version and size of a generator."""
+    from importlib.metadata import version
+
+    return {"version": version(package), "parameters": sum(p.numel() for p in network.parameters())}
+
+
+def framed(network: Any, *inputs: Any) -> int:
+    """One picture."""
+    import torch
+
+    with torch.inference_mode():
+        network(*inputs)
+    return 1
+
+
+KINDS = {
+    "huggingface": huggingface, "notochord": notochord, "stylegan2_pytorch": stylegan2_pytorch,
+    "lightweight_gan": lightweight_gan,
+}  # fmt: skip
+
+
 def main() -> None:
     """Tell what there is, then run what standard input names until it ends."""
     answers = os.fdopen(os.dup(1), "w")
@@ -109,9 +186,7 @@ def main() -> None:
 
         torch.set_num_threads(1)
         torch.manual_seed(0)
-        facts, actions = {"huggingface": huggingface, "notochord": notochord}[sys.argv[1]](
-            json.loads(sys.argv[2])
-        )
+        facts, actions = KINDS[sys.argv[1]](json.loads(sys.argv[2]))
     except ImportError as error:
         say({"missing": str(error)})
         return

@@ -41,6 +41,8 @@ FEWEST_TOKENS = 4
 PIP = {
     "huggingface": "pip install torch transformers",
     "notochord": "pip install torch numpy pandas mido tqdm appdirs joblib && pip install --no-deps notochord",
+    "stylegan2_pytorch": "pip install --no-deps stylegan2_pytorch kornia kornia_rs einops tqdm pillow",
+    "lightweight_gan": "pip install --no-deps lightweight-gan kornia kornia_rs einops tqdm pillow",
 }
 
 

@@ -13,7 +13,7 @@ from models.image import measure, recipe
 from models.image.augment import AugmentConfig
 from models.image.decode import IntakeConfig
 from models.image.discriminator import CriticConfig
-from models.image.generator import Generator, GeneratorConfig
+from models.image.generator import PRESETS, Generator, GeneratorConfig
 from models.image.pictures import build_pictures
 from models.image.player import Pictures
 from models.image.recipe import PictureRun, train_bundle, train_pictures
@@ -293,3 +293,14 @@ class TestRecipe:
         run = self.run_of(discs, tmp_path, parent="partner")
         with pytest.raises(UserError, match="network"):
             train_pictures(run, lambda _: None, lambda *_: None)
+
+    def test_small_pictures_train_in_a_small_network_unless_asked_otherwise(
+        self, discs, tmp_path, monkeypatch
+    ):
+        monkeypatch.undo()
+        run = PictureRun(discs, tmp_path / "run", "discs")
+        widths = {size: recipe.task_config(run, size, None).generator.channels for size in (64, 128)}
+        assert widths[64] == PRESETS["tiny"].channels
+        assert widths[128] == PRESETS["live"].channels
+        chosen = recipe.task_config(replace(run, preset="live"), 64, None).generator
+        assert chosen.channels == PRESETS["live"].channels[:5]

@@ -1,0 +1,242 @@
+"""The generator for playing: one picture at a time on a CPU, from styles to bytes.
+
+The same sums as :class:`models.image.generator.Generator` in another order, so that they run near the speed
+of matrix products. A rectifier lets positive factors through, so a layer's demodulation needs not be applied
+to its output: it goes into its bias, divided, and into whatever reads the output, multiplied. What remains of
+a layer is one factor for each channel coming in and one convolution, with weights packed once, bias and
+rectifier in the same pass. Colors are kept in bytes' units from the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from models.image.generator import (
+    BASE_PX,
+    EPSILON,
+    GAIN,
+    SLOPE,
+    Generator,
+    Linear,
+    StyleConv,
+    ToRgb,
+    double_kernel,
+)
+
+BLOCK = 4
+"""Pixels that a head colors at a time: a product with 3 columns takes twice as long as one with 12."""
+BLOCK_FROM_PX = 32
+"""Side from which they are; below, the larger matrix costs more than it saves."""
+KEPT_BYTES = 16 << 20
+"""More than all activations of a 256-pixel picture that live at once."""
+
+BYTE_SCALE, BYTE_CENTER = 127.5, 128.0
+"""From -1..1 to bytes, as :func:`models.image.generator.to_uint8` has them."""
+
+
+def is_fast_here(generator: Generator) -> bool:
+    """Whether :class:`Synthesis` can play a generator: on a CPU whose torch has oneDNN, in float32."""
+    base = generator.base
+    is_there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    has_ops = is_there and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    return has_ops and base.device.type == "cpu" and base.dtype == torch.float32
+
+
+class Synthesis:
+    """Plays a generator at the resolution and with the weights it has now. One thread at a time.
+
+    Args:
+        generator: On a CPU, for which :func:`is_fast_here`; noise is left out.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        self.stage = (generator.resolution, generator.fade)
+        keys = [key for key in generator.layers if _side(key) <= generator.resolution]
+        convolutions = [cast("StyleConv", generator.layers[key]) for key in keys]
+        sides = [_side(key) for key in keys]
+        lasts = {side: i for i, side in enumerate(sides)}
+        heads = {i: cast("ToRgb", generator.heads[str(side)]) for side, i in lasts.items()}
+        with torch.no_grad():
+            self._modulation = _Modulation(convolutions, heads)
+            self._base = generator.base.detach().contiguous(memory_format=torch.channels_last)
+            self._layers: list[_Layer] = []
+            self._color = torch.full((3,), BYTE_CENTER)
+            for i, (layer, side) in enumerate(zip(convolutions, sides, strict=True)):
+                head = None
+                if i in heads:
+                    fade = generator.fade if side == generator.resolution > BASE_PX else 1.0
+                    head = _Head(heads[i], side, self._modulation.head_factors[i], fade)
+                    self._color += heads[i].bias * fade * BYTE_SCALE  # doubling leaves what is even as it is
+                factor, bias = self._modulation.factors[i][:, None, None], self._modulation.biases[i]
+                self._layers.append(_Layer(_packed(layer, side), factor, bias, head))
+        # Its release raises the size up to which glibc keeps blocks (mallopt(3), dynamic threshold). Else it
+        # gives a layer's activations back at every frame and zeroed pages come again: a fifth of the time.
+        torch.empty(KEPT_BYTES, dtype=torch.uint8)
+
+    @torch.inference_mode()
+    def colors(self, styles: Tensor) -> Tensor:
+        """Colors ``[h w 3]`` of styles ``[layers w]``, 0-255 but not clipped; good until the next call."""
+        self._modulation.fill(styles)
+        x = self._base
+        picture: Tensor | None = None
+        for layer in self._layers:
+            x = x * layer.factor if x is self._base else x.mul_(layer.factor)
+            x = layer.convolve(x, layer.bias)
+            if layer.head is not None:
+                picture = layer.head.color(x, picture, self._color)
+        side = self.stage[0]
+        return cast("Tensor", picture).view(side, side, 3)
+
+    def pixels(self, styles: Tensor) -> NDArray[np.uint8]:
+        """Pixels ``[h w 3]`` of styles ``[layers w]``."""
+        return cast("NDArray[np.uint8]", self.colors(styles).clamp(0, 255).to(torch.uint8).numpy())
+
+
+class _Modulation:
+    """From styles to every channel's factor and bias, in vectors that all layers lie behind each other in.
+
+    Args:
+        convolutions: From coarse to fine.
+        heads: By the number of the convolution that they follow.
+    """
+
+    def __init__(self, convolutions: list[StyleConv], heads: dict[int, ToRgb]) -> None:
+        inputs = [layer.weight.shape[1] for layer in convolutions]
+        outputs = [layer.weight.shape[0] for layer in convolutions]
+        widths = [*inputs, *(outputs[i] for i in heads)]
+        self._style, self._square, self._factor = torch.empty(3, sum(widths))
+        self._power, self._bias = torch.empty(2, sum(outputs))
+        self._norm = torch.ones(sum(outputs) + 1)
+        self._source = _sources(inputs, outputs, list(heads))
+        self._raw_bias = torch.cat([layer.bias for layer in convolutions])
+        affines = [cast("Linear", layer.style) for layer in (*convolutions, *heads.values())]
+        numbers = [*range(len(inputs)), *heads]
+        self._styles = [
+            (affine.bias * affine.rate, affine.weight * affine.scale, number, out)
+            for affine, number, out in zip(affines, numbers, torch.split(self._style, widths), strict=True)
+        ]
+        squares = torch.split(self._square, widths)[: len(inputs)]
+        self._powers = [
+            (layer.weight.square().sum((2, 3)), square, out)
+            for layer, square, out in zip(
+                convolutions, squares, torch.split(self._power, outputs), strict=True
+            )
+        ]
+        self.biases = torch.split(self._bias, outputs)
+        self.factors = torch.split(self._factor, widths)
+        self.head_factors = dict(zip(heads, self.factors[len(inputs) :], strict=True))
+
+    def fill(self, styles: Tensor) -> None:
+        """Fill factors and biases from styles ``[layers w]``.
+
+        A layer gives ``leaky(norm y + bias)``, which is ``norm leaky(y + bias / norm)``.
+        """
+        for bias, weight, number, out in self._styles:
+            torch.addmv(bias, weight, styles[number], out=out)
+        torch.square(self._style, out=self._square)
+        for weight, square, out in self._powers:
+            torch.mv(weight, square, out=out)
+        self._power.add_(EPSILON)
+        torch.sqrt(self._power, out=self._bias)
+        torch.div(GAIN, self._bias, out=self._norm[:-1])
+        self._bias.mul_(self._raw_bias)
+        torch.index_select(self._norm, 0, self._source, out=self._factor)
+        self._factor.mul_(self._style)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A convolution with its views of what :meth:`_Modulation.fill` fills.
+
+    Attributes:
+        convolve: From activations and bias to rectified activations.
+        factor: Of every channel coming in, ``[inputs 1 1]``.
+        bias: ``[outputs]``.
+        head: Colors behind it, of a block's last layer.
+    """
+
+    convolve: Callable[[Tensor, Tensor], Tensor]
+    factor: Tensor
+    bias: Tensor
+    head: _Head | None
+
+
+class _Head:
+    """Adds a block's colors to the doubled picture of the block before.
+
+    Args:
+        head: The generator's.
+        side_px: Of the block.
+        factor: Of every channel, ``[inputs]``; filled by :meth:`_Modulation.fill`.
+        fade: How much it counts, 0-1.
+    """
+
+    def __init__(self, head: ToRgb, side_px: int, factor: Tensor, fade: float) -> None:
+        n, half = len(head.weight[0]), side_px // 2
+        count = BLOCK if side_px >= BLOCK_FROM_PX else 1
+        scale = head.scale * fade * BYTE_SCALE
+        self.factor = factor[None, :, None].expand(count, n, 3)
+        self.raw = (head.weight.detach().t() * scale).expand(count, n, 3)
+        blocks = torch.zeros(count, n, count, 3)
+        self.weight = blocks.view(count * n, count * 3)
+        self.diagonal = blocks.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+        # Views of buffers that stay: making them anew took as long as filling them.
+        self.lines, self.wide = torch.empty(side_px, 3 * side_px), torch.empty(half, 3 * side_px)
+        self.picture = self.lines.view(-1, count * 3)
+        self.rows = _doubling(half)
+        self.columns = torch.kron(self.rows.t().contiguous(), torch.eye(3))
+
+    def color(self, x: Tensor, before: Tensor | None, start: Tensor) -> Tensor:
+        """Colors ``[h 3w]`` of activations ``[1 n h w]`` and the picture before, ``[h/2 3w/2]``."""
+        torch.mul(self.raw, self.factor, out=self.diagonal)
+        pixels = x.permute(0, 2, 3, 1).view(-1, len(self.weight))
+        if before is None:
+            torch.addmm(start, pixels, self.weight, out=self.picture)
+        else:
+            torch.mm(before, self.columns, out=self.wide)
+            torch.mm(self.rows, self.wide, out=self.lines)
+            self.picture.addmm_(pixels, self.weight)
+        return self.lines
+
+
+def _side(key: str) -> int:
+    return int(key.split("_", maxsplit=1)[0])
+
+
+def _doubling(n: int) -> Tensor:
+    """The matrix ``[2n n]`` that doubles a line of ``n`` pixels bilinearly."""
+    wide = functional.interpolate(torch.eye(n)[None, None], (2 * n, n), mode="bilinear", align_corners=False)
+    return wide[0, 0].contiguous()
+
+
+def _sources(inputs: list[int], outputs: list[int], lasts: list[int]) -> Tensor:
+    """For every factor the place of the norm that is still due in the channel; behind the last lies a one."""
+    ends = np.cumsum([0, *outputs])
+    ranges = [np.arange(ends[i], ends[i + 1]) for i in range(len(outputs))]
+    first = np.full(inputs[0], ends[-1])
+    return torch.from_numpy(np.concatenate([first, *ranges[:-1], *(ranges[i] for i in lasts)]))
+
+
+def _packed(layer: StyleConv, side_px: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """A layer's convolution with bias and rectifier in one pass, its weights in the order oneDNN likes."""
+    kernel = double_kernel(layer.weight) if layer.is_up else layer.weight
+    kernel = kernel.detach().contiguous(memory_format=torch.channels_last)
+    ops: Any = torch.ops.mkldnn
+    shape = [1, layer.weight.shape[1], *[side_px // 2 if layer.is_up else side_px] * 2]
+    one, two, none = [1, 1], [2, 2], [0, 0]
+    after = ("leaky_relu", [SLOPE], "")
+    if layer.is_up:
+        packed = ops._reorder_convolution_transpose_weight(kernel, one, none, two, one, 1, shape)
+        convolve = ops._convolution_transpose_pointwise
+        return lambda x, bias: convolve(x, packed, bias, one, none, two, one, 1, *after)
+    packed = ops._reorder_convolution_weight(kernel, one, one, one, 1, shape)
+    convolve = ops._convolution_pointwise
+    return lambda x, bias: convolve(x, packed, bias, one, one, one, 1, *after)

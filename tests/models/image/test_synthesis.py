@@ -1,0 +1,89 @@
+"""The way for playing gives the pictures that the generator gives."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.image.generator import to_uint8
+from models.image.player import Pictures
+from models.image.synthesis import Synthesis, is_fast_here
+from tests.models.image.gardens import generator
+
+pytestmark = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN"
+)
+
+
+def trained(size=32, **more):
+    """A generator that uses all it has: biases, fades and styles far from their beginnings."""
+    made = generator(size, **more)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for module in (*made.layers.values(), *made.heads.values()):
+            module.bias.normal_(0, 0.2)
+            module.style.bias.normal_(1, 0.5)
+    return made.requires_grad_(False)
+
+
+def styles(made, seed=2):
+    return torch.randn(len(made.layer_names), made.config.w_size, generator=torch.manual_seed(seed))
+
+
+def reference(made, ws):
+    with torch.no_grad():
+        return (made(ws[None])[0] * 127.5 + 128).permute(1, 2, 0)
+
+
+@pytest.mark.parametrize(("resolution", "fade"), [(32, 1.0), (32, 0.3), (16, 1.0), (8, 0.5), (4, 1.0)])
+def test_colors_are_the_generators(resolution, fade):
+    made = trained()
+    made.grow(resolution, fade)
+    assert is_fast_here(made)
+    synthesis = Synthesis(made)
+    for seed in (2, 3):  # the second finds the buffers filled by the first
+        ws = styles(made, seed)
+        expected = reference(made, ws)
+        assert expected.std() > 10
+        torch.testing.assert_close(synthesis.colors(ws), expected, rtol=1e-4, atol=2e-2)
+
+
+def test_the_player_takes_it_unless_bent_or_noisy():
+    made = trained(has_noise=True)
+    player = Pictures(made)
+    ws = styles(made)[None]
+    fast = player.render(ws)
+    plain = to_uint8(made(ws, noise=[torch.zeros(shape) for shape in made.noise_shapes()]))
+    assert np.abs(fast.astype(int) - plain).max() <= 1
+    assert np.array_equal(fast, player.render(ws))
+
+    noise = [torch.ones(shape) for shape in made.noise_shapes()]
+    assert np.array_equal(player.render(ws, noise=noise), to_uint8(made(ws, noise=noise)))
+    bend = {"16.conv": lambda x: -x}
+    bent = player.render(ws, bend=bend)
+    assert np.abs(bent.astype(int) - fast).max() > 10
+
+
+def test_a_grown_network_is_laid_out_anew():
+    made = trained()
+    player = Pictures(made)
+    ws = styles(made)[None]
+    assert player.render(ws).shape == (1, 32, 32, 3)
+    made.grow(16)
+    small = player.render(ws)
+    assert small.shape == (1, 16, 16, 3)
+    made.grow(32, 0.0)
+    soft = player.render(ws)[0].astype(int)
+    assert (
+        np.abs(soft[::2, ::2] - soft[1::2, 1::2]).mean()
+        < np.abs(np.diff(small[0].astype(int), axis=0)).mean()
+    )
+
+
+def test_pixels_stay_when_another_picture_is_made():
+    made = trained(16)
+    synthesis = Synthesis(made)
+    one = synthesis.pixels(styles(made, 2))
+    kept = one.copy()
+    other = synthesis.pixels(styles(made, 3))
+    assert np.array_equal(one, kept)
+    assert not np.array_equal(one, other)
