@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -29,6 +29,11 @@ PLACES, PROBES = 16, 8
 LOOK_PX = 32
 """Side at which looks are compared: form and color, no grain."""
 
+RANKED, RANKED_BY = 8, 12
+"""First directions of SeFa that are put in order by what they change, and pictures that this is seen in."""
+RANK_SIGMAS = 2.0
+"""How far those pictures move, in standard deviations that w has along a usual axis."""
+
 LAMBDAS = tuple(float(10.0**power) for power in np.arange(-2, 3.5, 0.5))
 """Ridge strengths tried, relative to the number of examples."""
 
@@ -46,6 +51,10 @@ class Directions:
     kind: Kind
     vectors: Tensor
     sigmas: Tensor
+
+    def first(self, count: int) -> Directions:
+        """Only the first so many."""
+        return replace(self, vectors=self.vectors[:count], sigmas=self.sigmas[:count])
 
     def step(self, number: int) -> Tensor:
         """One standard deviation along a direction counted from 1, ``[w]``.
@@ -150,9 +159,27 @@ def found(pictures: Pictures, kind: Kind, count: int = 8, samples: int = SAMPLES
         return pca(ws, count)
     if kind == "look":
         return look(pictures, ws, count)
-    return sefa(
-        {name: each.float().cpu() for name, each in pictures.generator.style_weights().items()}, ws, count
-    )
+    weights = {name: each.float().cpu() for name, each in pictures.generator.style_weights().items()}
+    return ranked(pictures, sefa(weights, ws, max(count, RANKED)), usual_length(ws)).first(count)
+
+
+def ranked(pictures: Pictures, directions: Directions, length: float) -> Directions:
+    """The first directions in order of what they change; styles say how loud one is, not what is heard of it.
+
+    Args:
+        pictures: The model.
+        directions: The first :data:`RANKED` are put in order.
+        length: How far pictures move.
+    """
+    head = directions.vectors[:RANKED]
+    changes = [effect(pictures, vector, length, range(RANKED_BY)) for vector in head]
+    order = [*np.argsort(changes)[::-1].tolist(), *range(len(head), len(directions.vectors))]
+    return replace(directions, vectors=directions.vectors[order], sigmas=directions.sigmas[order])
+
+
+def usual_length(ws: Tensor, sigmas: float = RANK_SIGMAS) -> float:
+    """So many of the standard deviations that w has along a usual axis, of w ``[n, w]``."""
+    return sigmas * float(ws.std(0).mean())
 
 
 @torch.no_grad()
@@ -228,20 +255,28 @@ def effect(
 ) -> float:
     """How much pictures change, on average, when their w moves along a direction.
 
+    Returns:
+        Mean picture distance, 0-1 (:func:`models.image.walks.picture_distance`); arguments as :func:`moved`.
+    """
+    before, after = moved(pictures, vector, length, seeds, psi)
+    return float(np.mean([picture_distance(a, b) for a, b in zip(before, after, strict=True)]))
+
+
+def moved(
+    pictures: Pictures, vector: Tensor, length: float, seeds: Sequence[int], psi: float = 0.7
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Pictures ``[n h w 3]`` at both ends of a move.
+
     Args:
         pictures: The model.
         vector: ``[w]``, any length but 0.
         length: How far, in w; half to either side.
         seeds: The pictures.
         psi: Their truncation.
-
-    Returns:
-        Mean picture distance, 0-1 (:func:`models.image.walks.picture_distance`).
     """
     ws = pictures.styles(pictures.w(seeds), psi)
     move = vector.to(ws) / vector.norm() * (length / 2)
-    before, after = pictures.render(ws - move), pictures.render(ws + move)
-    return float(np.mean([picture_distance(a, b) for a, b in zip(before, after, strict=True)]))
+    return pictures.render(ws - move), pictures.render(ws + move)
 
 
 def _rows(tensor: Tensor) -> Matrix:

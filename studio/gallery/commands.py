@@ -211,6 +211,30 @@ def project(
     return Report(data, [f"{data['title']} saved; error {data['error']:.3f} after {data['steps']} steps."])
 
 
+@latent.command(name="directions")
+def directions(
+    model: str,
+    /,
+    *,
+    out: Path,
+    seed: int = 7,
+    common: Common = USUAL,
+) -> Report:
+    """Measure how much a model's own directions change its pictures, and draw what each of them does.
+
+    Args:
+        model: Bundle name or folder.
+        out: PNG file for the sheet.
+        seed: The picture that the sheet moves.
+        common: Options of every command.
+    """
+    from studio.gallery import instrument as program  # noqa: PLC0415
+
+    with progress(common) as advance:
+        data = program.measure_directions(model, out=out, seed=seed, device=common.device, progress=advance)
+    return Report(data, program.direction_lines(data))
+
+
 @latent.command(name="list")
 def list_(*, common: Common = USUAL) -> Report:  # noqa: ARG001 - options of every command
     """List the named places and directions."""

@@ -15,13 +15,18 @@ from models.image import arithmetic, directions
 from models.image.arithmetic import Vector
 from models.image.decode import IntakeConfig, decode
 from models.image.features import load_features
+from models.image.judge import load_judge
+from models.image.latent import checked_seed
+from models.image.movement import RATIO_GOAL, MovementConfig, movement_figures
 from models.image.projection import FeatureTaps, ProjectionConfig, project
 from studio.gallery import latents
 from studio.gallery.compose import Composer, Recipe, one_thread
 from studio.gallery.latents import VectorCard
 from studio.gallery.metadata import read_state, save_picture, unpack_styles
 from studio.gallery.render import model_for
-from studio.terminal import Progress
+from studio.gallery.sheet import write_direction_sheet
+from studio.settings import made_folder
+from studio.terminal import Progress, table
 
 LIKED_STARS, DISLIKED_STARS = 4, 2
 """Ratings from and up to which a picture counts as liked or disliked; three stars say nothing."""
@@ -134,6 +139,58 @@ def save(title: str, source: Source, *, device: str = "auto") -> dict[str, Any]:
         vector = composer.space.evaluate(expression)
     card = VectorCard(name=name, model=composer.mark, is_direction=vector.is_direction, source=expression)
     return _kept(card, vector)
+
+
+def measure_directions(
+    model: str, *, out: Path, seed: int = 7, device: str = "auto", progress: Progress | None = None
+) -> dict[str, Any]:
+    """Measure what a model's first directions change and how evenly its walks go, and draw them.
+
+    Args:
+        model: Bundle name or folder.
+        out: PNG file of the sheet.
+        seed: Picture that the sheet moves.
+        device: Where the model runs.
+        progress: Told how far it is.
+
+    Returns:
+        As :func:`models.image.movement.movement_figures`; besides that ``model`` and ``sheet``.
+
+    Raises:
+        UserError: There is no such model, or the file can't be written.
+    """
+    if out.suffix.lower() != ".png":
+        raise UserError(f"'{out.name}' is no PNG file.", "Name a file that ends in .png.")
+    tell = progress or (lambda _what, _done, _total: None)
+    with one_thread():
+        composer = Composer.load(model, device)
+        made_folder(out.parent)
+        path = write_direction_sheet(out, composer, checked_seed(seed), Recipe(), tell)
+        kinds = {kind: composer.space.directions(kind) for kind in latents.KINDS}
+        judge = load_judge(device=composer.pictures.device)
+        figures = movement_figures(composer.pictures, kinds, judge, MovementConfig(), tell)
+    return {"model": composer.mark.title, **figures, "sheet": str(path)}
+
+
+def direction_lines(data: dict[str, Any]) -> list[str]:
+    """The figures of :func:`measure_directions` for people."""
+    rows = []
+    for kind, found in data["directions"].items():
+        for number, each in enumerate(found, start=1):
+            rows.append((f"{kind}{number}", f"{each['pixels']:.2f}", f"{each['features']:.2f}"))
+        mean = data["ratios"][kind]
+        word = "ok" if min(mean.values()) >= RATIO_GOAL else "short"
+        rows.append((f"{kind}, mean", f"{mean['pixels']:.2f}", f"{mean['features']:.2f} {word}"))
+    w, z, (low, high) = data["path_evenness"], data["path_evenness_z"], data["evenness_gain"]
+    return [
+        f"{data['model']}: change over that of {data['randoms']} random directions of the same length "
+        f"({data['length']:.2f} in w, {data['sigmas']:g} usual deviations), {data['pictures']} pictures, "
+        f"truncation {data['psi']:g}; goal {RATIO_GOAL} or more",
+        *table(("direction", "in pixels", f"in {data['features']}"), rows),
+        f"equal steps look unequal by {w:.3f} (coefficient of variation) on {data['walks']} walks in w, by "
+        f"{z:.3f} along arcs in z; the difference is {low:.3f} to {high:.3f} with 95 % confidence",
+        f"What each of them does: {data['sheet']}",
+    ]
 
 
 def learn(

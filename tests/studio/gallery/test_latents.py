@@ -9,6 +9,7 @@ from PIL import Image
 
 from midi.errors import UserError
 from models.image.arithmetic import Vector
+from models.image.movement import MovementConfig
 from studio import cli
 from studio.gallery import instrument, latents
 from studio.gallery.compose import Composer
@@ -101,6 +102,25 @@ def test_a_picture_gives_its_place_and_is_mixed_in(make, capsys):
     assert run_json(capsys, "garden:found", "--out", folder / "again.png")[0] == 0
     assert Image.open(folder / "again.png").tobytes() == Image.open(path).tobytes()
     make("--count", "1", "--no-sheets", "--mix", "found@1-2", "--move", "found=0.5", out="mixed")
+
+
+def test_directions_are_measured_and_drawn(garden, tmp_path, capsys, monkeypatch):
+    small = MovementConfig(first=1, randoms=2, seeds=range(100, 102), walks=2, steps=2)
+    monkeypatch.setattr(instrument, "MovementConfig", lambda: small)
+    monkeypatch.setattr("studio.gallery.sheet.DIRECTION_STEPS", 3)
+    monkeypatch.setattr("models.image.directions.PLACES", 2)
+    sheet = tmp_path / "new" / "directions.png"
+    code, data = run_json(capsys, "directions", "garden", "--out", sheet)
+    assert code == 0
+    assert set(data["ratios"]) == {"look", "pca", "sefa"}
+    assert data["sheet"] == str(sheet)
+    with Image.open(sheet) as image:
+        assert image.height > image.width
+    lines = instrument.direction_lines(
+        data | {"ratios": data["ratios"] | {"pca": {"pixels": 2, "features": 1}}}
+    )
+    assert any(line.startswith("pca, mean") and line.endswith("short") for line in lines)
+    assert cli.run(["latent", "directions", "garden", "--out", str(tmp_path / "sheet.gif")]) == 2
 
 
 def test_directions_have_names(garden, capsys):
