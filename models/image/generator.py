@@ -55,7 +55,7 @@ class GeneratorConfig:
     """
 
     resolution: int = 128
-    channels: tuple[int, ...] = (160, 128, 128, 96, 64, 16)
+    channels: tuple[int, ...] = (128, 128, 128, 128, 64, 16)
     z_size: int = 64
     w_size: int = 128
     mapping_layers: int = 2

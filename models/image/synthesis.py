@@ -25,7 +25,6 @@ from models.image.generator import (
     GAIN,
     SLOPE,
     Generator,
-    Linear,
     StyleConv,
     ToRgb,
     double_kernel,
@@ -97,7 +96,7 @@ class Synthesis:
 
     def pixels(self, styles: Tensor) -> NDArray[np.uint8]:
         """Pixels ``[h w 3]`` of styles ``[layers w]``."""
-        return cast("NDArray[np.uint8]", self.colors(styles).clamp(0, 255).to(torch.uint8).numpy())
+        return cast("NDArray[np.uint8]", self.colors(styles).clamp_(0, 255).to(torch.uint8).numpy())
 
 
 class _Modulation:
@@ -111,36 +110,36 @@ class _Modulation:
     def __init__(self, convolutions: list[StyleConv], heads: dict[int, ToRgb]) -> None:
         inputs = [layer.weight.shape[1] for layer in convolutions]
         outputs = [layer.weight.shape[0] for layer in convolutions]
-        widths = [*inputs, *(outputs[i] for i in heads)]
-        self._style, self._square, self._factor = torch.empty(3, sum(widths))
+        # A head follows its convolution: both read the same style, in one product.
+        widths = [(inputs[i], outputs[i] if i in heads else 0) for i in range(len(inputs))]
+        total = sum(map(sum, widths))
+        self._style, self._square, self._factor = torch.empty(3, total)
         self._power, self._bias = torch.empty(2, sum(outputs))
         self._norm = torch.ones(sum(outputs) + 1)
-        self._source = _sources(inputs, outputs, list(heads))
+        self._source = _sources(widths, outputs)
         self._raw_bias = torch.cat([layer.bias for layer in convolutions])
-        affines = [cast("Linear", layer.style) for layer in (*convolutions, *heads.values())]
-        numbers = [*range(len(inputs)), *heads]
-        self._styles = [
-            (affine.bias * affine.rate, affine.weight * affine.scale, number, out)
-            for affine, number, out in zip(affines, numbers, torch.split(self._style, widths), strict=True)
-        ]
-        squares = torch.split(self._square, widths)[: len(inputs)]
+        self._styles = []
+        for i, out in enumerate(torch.split(self._style, [sum(each) for each in widths])):
+            readers = [each.style for each in (convolutions[i], heads.get(i)) if each]
+            bias = torch.cat([reader.bias * reader.rate for reader in readers])
+            self._styles.append((bias, torch.cat([each.weight * each.scale for each in readers]), out))
+        flat = [width for each in widths for width in each]
+        squares, factors = torch.split(self._square, flat)[::2], torch.split(self._factor, flat)
+        powers = torch.split(self._power, outputs)
         self._powers = [
             (layer.weight.square().sum((2, 3)), square, out)
-            for layer, square, out in zip(
-                convolutions, squares, torch.split(self._power, outputs), strict=True
-            )
+            for layer, square, out in zip(convolutions, squares, powers, strict=True)
         ]
         self.biases = torch.split(self._bias, outputs)
-        self.factors = torch.split(self._factor, widths)
-        self.head_factors = dict(zip(heads, self.factors[len(inputs) :], strict=True))
+        self.factors, self.head_factors = factors[::2], factors[1::2]
 
     def fill(self, styles: Tensor) -> None:
         """Fill factors and biases from styles ``[layers w]``.
 
         A layer gives ``leaky(norm y + bias)``, which is ``norm leaky(y + bias / norm)``.
         """
-        for bias, weight, number, out in self._styles:
-            torch.addmv(bias, weight, styles[number], out=out)
+        for style, (bias, weight, out) in zip(styles.unbind(), self._styles, strict=False):
+            torch.addmv(bias, weight, style, out=out)
         torch.square(self._style, out=self._square)
         for weight, square, out in self._powers:
             torch.mv(weight, square, out=out)
@@ -217,12 +216,19 @@ def _doubling(n: int) -> Tensor:
     return wide[0, 0].contiguous()
 
 
-def _sources(inputs: list[int], outputs: list[int], lasts: list[int]) -> Tensor:
-    """For every factor the place of the norm that is still due in the channel; behind the last lies a one."""
+def _sources(widths: list[tuple[int, int]], outputs: list[int]) -> Tensor:
+    """For every factor the place of the norm that is still due in its channel; behind the last lies a one.
+
+    Args:
+        widths: Of every convolution, and of the head behind it.
+        outputs: Of every convolution.
+    """
     ends = np.cumsum([0, *outputs])
-    ranges = [np.arange(ends[i], ends[i + 1]) for i in range(len(outputs))]
-    first = np.full(inputs[0], ends[-1])
-    return torch.from_numpy(np.concatenate([first, *ranges[:-1], *(ranges[i] for i in lasts)]))
+    owed = [np.full(widths[0][0], ends[-1])]
+    for i, (_, head) in enumerate(widths):
+        own = np.arange(ends[i], ends[i + 1])
+        owed += [own] * ((head > 0) + (i + 1 < len(widths)))
+    return torch.from_numpy(np.concatenate(owed))
 
 
 def _packed(layer: StyleConv, side_px: int) -> Callable[[Tensor, Tensor], Tensor]:

@@ -17,7 +17,7 @@ from models.image.player import Pictures
 from tests.bench.figures import Figure, alone, compared, higher, medians, timed
 from tests.bench.peers import Peer
 
-FRAMES = 8
+FRAMES = 24
 """Pictures of ours in a round: a stage plays them one after another, so the first alone would be unfair."""
 ROUNDS = 11
 PEAK_SIDE = 1024
