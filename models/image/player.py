@@ -107,13 +107,13 @@ class Pictures:
         """
         device = self.generator.w_mean.device
         if not bend and noise is None and (synthesis := self._fast()) is not None:
-            made = [synthesis.pixels(row)[None] for row in ws.to(device)]
-            return self._joined(made)
+            return synthesis.render(ws.to(device))
         if noise is None and self.generator.config.has_noise:
             noise = [torch.zeros(shape, device=device) for shape in self.generator.noise_shapes()]
         ws = ws.to(device)
         made = [to_uint8(self.generator(row[None], bend=bend, noise=noise)) for row in ws]
-        return self._joined(made)
+        side = self.resolution
+        return np.concatenate(made) if made else np.zeros((0, side, side, 3), np.uint8)
 
     def _fast(self) -> Synthesis | None:
         """The way for playing, laid out at the first picture and anew when the network has grown."""
@@ -123,10 +123,6 @@ class Pictures:
         if self._synthesis is None or self._synthesis.stage != (generator.resolution, generator.fade):
             self._synthesis = Synthesis(generator)
         return self._synthesis
-
-    def _joined(self, made: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        side = self.resolution
-        return np.concatenate(made) if made else np.zeros((0, side, side, 3), np.uint8)
 
     def generate(self, seeds: Iterable[int], psi: float = 0.7) -> NDArray[np.uint8]:
         """Pixels ``[n h w 3]`` of seeds.

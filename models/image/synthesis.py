@@ -30,10 +30,6 @@ from models.image.generator import (
     double_kernel,
 )
 
-BLOCK = 4
-"""Pixels that a head colors at a time: a product with 3 columns takes twice as long as one with 12."""
-BLOCK_FROM_PX = 32
-"""Side from which they are; below, the larger matrix costs more than it saves."""
 KEPT_BYTES = 16 << 20
 """More than all activations of a 256-pixel picture that live at once."""
 
@@ -67,13 +63,14 @@ class Synthesis:
             self._modulation = _Modulation(convolutions, heads)
             self._base = generator.base.detach().contiguous(memory_format=torch.channels_last)
             self._layers: list[_Layer] = []
-            self._color = torch.full((3,), BYTE_CENTER)
+            self._color = torch.full((3, 1), BYTE_CENTER)
             for i, (layer, side) in enumerate(zip(convolutions, sides, strict=True)):
                 head = None
                 if i in heads:
                     fade = generator.fade if side == generator.resolution > BASE_PX else 1.0
                     head = _Head(heads[i], side, self._modulation.head_factors[i], fade)
-                    self._color += heads[i].bias * fade * BYTE_SCALE  # doubling leaves what is even as it is
+                    # Doubling leaves what is even as it is, so all biases can be added to the first picture.
+                    self._color += heads[i].bias[:, None] * fade * BYTE_SCALE
                 factor, bias = self._modulation.factors[i][:, None, None], self._modulation.biases[i]
                 self._layers.append(_Layer(_packed(layer, side), factor, bias, head))
         # Its release raises the size up to which glibc keeps blocks (mallopt(3), dynamic threshold). Else it
@@ -81,8 +78,16 @@ class Synthesis:
         torch.empty(KEPT_BYTES, dtype=torch.uint8)
 
     @torch.inference_mode()
+    def render(self, ws: Tensor) -> NDArray[np.uint8]:
+        """Pixels ``[n h w 3]`` of styles ``[n layers w]``; each by itself, so that its bits are its own."""
+        side = self.stage[0]
+        pixels = torch.empty(len(ws), side, side, 3, dtype=torch.uint8)
+        for styles, out in zip(ws, pixels.permute(0, 3, 1, 2), strict=True):
+            out.copy_(self.colors(styles).clamp_(0, 255))
+        return cast("NDArray[np.uint8]", pixels.numpy())
+
     def colors(self, styles: Tensor) -> Tensor:
-        """Colors ``[h w 3]`` of styles ``[layers w]``, 0-255 but not clipped; good until the next call."""
+        """Colors ``[3 h w]`` of styles ``[layers w]``, 0-255 but not clipped; good until the next call."""
         self._modulation.fill(styles)
         x = self._base
         picture: Tensor | None = None
@@ -91,12 +96,7 @@ class Synthesis:
             x = layer.convolve(x, layer.bias)
             if layer.head is not None:
                 picture = layer.head.color(x, picture, self._color)
-        side = self.stage[0]
-        return cast("Tensor", picture).view(side, side, 3)
-
-    def pixels(self, styles: Tensor) -> NDArray[np.uint8]:
-        """Pixels ``[h w 3]`` of styles ``[layers w]``."""
-        return cast("NDArray[np.uint8]", self.colors(styles).clamp_(0, 255).to(torch.uint8).numpy())
+        return cast("Tensor", picture)
 
 
 class _Modulation:
@@ -169,7 +169,7 @@ class _Layer:
 
 
 class _Head:
-    """Adds a block's colors to the doubled picture of the block before.
+    """Adds a block's colors to the doubled picture of the block before; pictures lie color by color.
 
     Args:
         head: The generator's.
@@ -179,31 +179,27 @@ class _Head:
     """
 
     def __init__(self, head: ToRgb, side_px: int, factor: Tensor, fade: float) -> None:
-        n, half = len(head.weight[0]), side_px // 2
-        count = BLOCK if side_px >= BLOCK_FROM_PX else 1
-        scale = head.scale * fade * BYTE_SCALE
-        self.factor = factor[None, :, None].expand(count, n, 3)
-        self.raw = (head.weight.detach().t() * scale).expand(count, n, 3)
-        blocks = torch.zeros(count, n, count, 3)
-        self.weight = blocks.view(count * n, count * 3)
-        self.diagonal = blocks.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
-        # Views of buffers that stay: making them anew took as long as filling them.
-        self.lines, self.wide = torch.empty(side_px, 3 * side_px), torch.empty(half, 3 * side_px)
-        self.picture = self.lines.view(-1, count * 3)
-        self.rows = _doubling(half)
-        self.columns = torch.kron(self.rows.t().contiguous(), torch.eye(3))
+        half = side_px // 2
+        self.factor = factor
+        self.raw = head.weight.detach() * (head.scale * fade * BYTE_SCALE)
+        self.weight = torch.empty_like(self.raw)
+        # Buffers that stay: making them anew took as long as filling them.
+        self.planes, self.wide = torch.empty(3, side_px, side_px), torch.empty(3, half, side_px)
+        self.picture, self.lines = self.planes.view(3, -1), self.wide.view(3 * half, side_px)
+        double = _doubling(half)
+        self.rows, self.columns = double.expand(3, -1, -1), double.t().contiguous()
 
     def color(self, x: Tensor, before: Tensor | None, start: Tensor) -> Tensor:
-        """Colors ``[h 3w]`` of activations ``[1 n h w]`` and the picture before, ``[h/2 3w/2]``."""
-        torch.mul(self.raw, self.factor, out=self.diagonal)
-        pixels = x.permute(0, 2, 3, 1).view(-1, len(self.weight))
+        """Colors ``[3 h w]`` of activations ``[1 n h w]`` and the picture before, ``[3 h/2 w/2]``."""
+        torch.mul(self.raw, self.factor, out=self.weight)
+        pixels = x.flatten(2)[0]
         if before is None:
-            torch.addmm(start, pixels, self.weight, out=self.picture)
+            torch.addmm(start, self.weight, pixels, out=self.picture)
         else:
-            torch.mm(before, self.columns, out=self.wide)
-            torch.mm(self.rows, self.wide, out=self.lines)
-            self.picture.addmm_(pixels, self.weight)
-        return self.lines
+            torch.mm(before.view(len(self.lines), -1), self.columns, out=self.lines)
+            torch.bmm(self.rows, self.wide, out=self.planes)
+            self.picture.addmm_(self.weight, pixels)
+        return self.planes
 
 
 def _side(key: str) -> int:
