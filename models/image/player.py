@@ -97,8 +97,8 @@ class Pictures:
     ) -> NDArray[np.uint8]:
         """Pixels ``[n h w 3]`` of styles ``[n layers w]``; without ``noise`` the network's own is left out.
 
-        A picture that is neither bent nor given noise is made by :class:`models.image.synthesis.Synthesis`
-        where that can be, else by the generator itself.
+        What is not bent is made by :class:`models.image.synthesis.Synthesis` where that can be, else by the
+        generator itself.
 
         Args:
             ws: On any device.
@@ -106,8 +106,8 @@ class Pictures:
             noise: As for :meth:`Generator.forward`.
         """
         device = self.generator.w_mean.device
-        if not bend and noise is None and (synthesis := self._fast()) is not None:
-            return synthesis.render(ws.to(device))
+        if not bend and (synthesis := self._fast()) is not None:
+            return synthesis.render(ws.to(device), noise)
         if noise is None and self.generator.config.has_noise:
             noise = [torch.zeros(shape, device=device) for shape in self.generator.noise_shapes()]
         ws = ws.to(device)

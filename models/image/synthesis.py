@@ -9,7 +9,7 @@ rectifier in the same pass. Colors are kept in bytes' units from the beginning.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -33,6 +33,11 @@ from models.image.generator import (
 KEPT_BYTES = 16 << 20
 """More than all activations of a 256-pixel picture that live at once."""
 
+After = tuple[str, list[float], str]
+RECTIFIED: After = ("leaky_relu", [SLOPE], "")
+PLAIN: After = ("none", [], "")
+"""What oneDNN does to a convolution's sums before it writes them."""
+
 BYTE_SCALE, BYTE_CENTER = 127.5, 128.0
 """From -1..1 to bytes, as :func:`models.image.generator.to_uint8` has them."""
 
@@ -49,7 +54,7 @@ class Synthesis:
     """Plays a generator at the resolution and with the weights it has now. One thread at a time.
 
     Args:
-        generator: On a CPU, for which :func:`is_fast_here`; noise is left out.
+        generator: On a CPU, for which :func:`is_fast_here`.
     """
 
     def __init__(self, generator: Generator) -> None:
@@ -71,29 +76,42 @@ class Synthesis:
                     head = _Head(heads[i], side, self._modulation.head_factors[i], fade)
                     # Doubling leaves what is even as it is, so all biases can be added to the first picture.
                     self._color += heads[i].bias[:, None] * fade * BYTE_SCALE
-                factor, bias = self._modulation.factors[i][:, None, None], self._modulation.biases[i]
-                self._layers.append(_Layer(_packed(layer, side), factor, bias, head))
+                factor = self._modulation.factors[i][:, None, None]
+                noise = self._modulation.noises[i][:, None, None]
+                has_noise = layer.noise_strength is not None and bool(layer.noise_strength)
+                convolve = _packed(layer, side)
+                bias = self._modulation.biases[i]
+                self._layers.append(_Layer(convolve, factor, bias, noise if has_noise else None, head))
         # Its release raises the size up to which glibc keeps blocks (mallopt(3), dynamic threshold). Else it
         # gives a layer's activations back at every frame and zeroed pages come again: a fifth of the time.
         torch.empty(KEPT_BYTES, dtype=torch.uint8)
 
     @torch.inference_mode()
-    def render(self, ws: Tensor) -> NDArray[np.uint8]:
-        """Pixels ``[n h w 3]`` of styles ``[n layers w]``; each by itself, so that its bits are its own."""
+    def render(self, ws: Tensor, noise: Sequence[Tensor] | None = None) -> NDArray[np.uint8]:
+        """Pixels ``[n h w 3]`` of styles ``[n layers w]``; each by itself, so that its bits are its own.
+
+        Args:
+            ws: On the CPU.
+            noise: One ``[1 1 h w]`` for every layer, the same for all pictures; None leaves it out.
+        """
         side = self.stage[0]
         pixels = torch.empty(len(ws), side, side, 3, dtype=torch.uint8)
         for styles, out in zip(ws, pixels.permute(0, 3, 1, 2), strict=True):
-            out.copy_(self.colors(styles).clamp_(0, 255))
+            out.copy_(self.colors(styles, noise).clamp_(0, 255))
         return cast("NDArray[np.uint8]", pixels.numpy())
 
-    def colors(self, styles: Tensor) -> Tensor:
+    def colors(self, styles: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
         """Colors ``[3 h w]`` of styles ``[layers w]``, 0-255 but not clipped; good until the next call."""
         self._modulation.fill(styles)
         x = self._base
         picture: Tensor | None = None
-        for layer in self._layers:
+        for i, layer in enumerate(self._layers):
             x = x * layer.factor if x is self._base else x.mul_(layer.factor)
-            x = layer.convolve(x, layer.bias)
+            if noise is None or layer.noise is None:
+                x = layer.convolve(x, layer.bias, RECTIFIED)
+            else:
+                x = layer.convolve(x, layer.bias, PLAIN).addcmul_(noise[i], layer.noise)
+                functional.leaky_relu_(x, SLOPE)
             if layer.head is not None:
                 picture = layer.head.color(x, picture, self._color)
         return cast("Tensor", picture)
@@ -118,6 +136,11 @@ class _Modulation:
         self._norm = torch.ones(sum(outputs) + 1)
         self._source = _sources(widths, outputs)
         self._raw_bias = torch.cat([layer.bias for layer in convolutions])
+        strengths = [layer.noise_strength for layer in convolutions]
+        self._raw_noise = torch.cat(
+            [torch.full((n,), float(s or 0) / GAIN) for n, s in zip(outputs, strengths, strict=True)]
+        )
+        self._noise = torch.empty_like(self._raw_noise)
         self._styles = []
         for i, out in enumerate(torch.split(self._style, [sum(each) for each in widths])):
             readers = [each.style for each in (convolutions[i], heads.get(i)) if each]
@@ -130,13 +153,13 @@ class _Modulation:
             (layer.weight.square().sum((2, 3)), square, out)
             for layer, square, out in zip(convolutions, squares, powers, strict=True)
         ]
-        self.biases = torch.split(self._bias, outputs)
+        self.biases, self.noises = torch.split(self._bias, outputs), torch.split(self._noise, outputs)
         self.factors, self.head_factors = factors[::2], factors[1::2]
 
     def fill(self, styles: Tensor) -> None:
-        """Fill factors and biases from styles ``[layers w]``.
+        """Fill factors, biases and factors of the noise from styles ``[layers w]``.
 
-        A layer gives ``leaky(norm y + bias)``, which is ``norm leaky(y + bias / norm)``.
+        A layer gives ``leaky(norm y + bias)``, which is ``norm leaky(y + bias / norm)``; noise is like bias.
         """
         for style, (bias, weight, out) in zip(styles.unbind(), self._styles, strict=False):
             torch.addmv(bias, weight, style, out=out)
@@ -146,6 +169,7 @@ class _Modulation:
         self._power.add_(EPSILON)
         torch.sqrt(self._power, out=self._bias)
         torch.div(GAIN, self._bias, out=self._norm[:-1])
+        torch.mul(self._bias, self._raw_noise, out=self._noise)
         self._bias.mul_(self._raw_bias)
         torch.index_select(self._norm, 0, self._source, out=self._factor)
         self._factor.mul_(self._style)
@@ -156,15 +180,17 @@ class _Layer:
     """A convolution with its views of what :meth:`_Modulation.fill` fills.
 
     Attributes:
-        convolve: From activations and bias to rectified activations.
+        convolve: From activations, bias and what comes after to activations.
         factor: Of every channel coming in, ``[inputs 1 1]``.
         bias: ``[outputs]``.
+        noise: What noise counts in every channel going out, ``[outputs 1 1]``, or None where it has none.
         head: Colors behind it, of a block's last layer.
     """
 
-    convolve: Callable[[Tensor, Tensor], Tensor]
+    convolve: Callable[[Tensor, Tensor, After], Tensor]
     factor: Tensor
     bias: Tensor
+    noise: Tensor | None
     head: _Head | None
 
 
@@ -227,18 +253,17 @@ def _sources(widths: list[tuple[int, int]], outputs: list[int]) -> Tensor:
     return torch.from_numpy(np.concatenate(owed))
 
 
-def _packed(layer: StyleConv, side_px: int) -> Callable[[Tensor, Tensor], Tensor]:
-    """A layer's convolution with bias and rectifier in one pass, its weights in the order oneDNN likes."""
+def _packed(layer: StyleConv, side_px: int) -> Callable[[Tensor, Tensor, After], Tensor]:
+    """A layer's convolution with bias and what follows in one pass, its weights in the order oneDNN likes."""
     kernel = double_kernel(layer.weight) if layer.is_up else layer.weight
     kernel = kernel.detach().contiguous(memory_format=torch.channels_last)
     ops: Any = torch.ops.mkldnn
     shape = [1, layer.weight.shape[1], *[side_px // 2 if layer.is_up else side_px] * 2]
     one, two, none = [1, 1], [2, 2], [0, 0]
-    after = ("leaky_relu", [SLOPE], "")
     if layer.is_up:
         packed = ops._reorder_convolution_transpose_weight(kernel, one, none, two, one, 1, shape)
         convolve = ops._convolution_transpose_pointwise
-        return lambda x, bias: convolve(x, packed, bias, one, none, two, one, 1, *after)
+        return lambda x, bias, after: convolve(x, packed, bias, one, none, two, one, 1, *after)
     packed = ops._reorder_convolution_weight(kernel, one, one, one, 1, shape)
     convolve = ops._convolution_pointwise
-    return lambda x, bias: convolve(x, packed, bias, one, one, one, 1, *after)
+    return lambda x, bias, after: convolve(x, packed, bias, one, one, one, 1, *after)

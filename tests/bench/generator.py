@@ -41,7 +41,10 @@ def generator_figures(
     torch.manual_seed(0)
     config = config or preset("live")
     player = Pictures(Generator(config))
-    styles = player.styles(player.w(range(FRAMES)))
+    for layer in player.generator.layers.values():
+        if layer.noise_strength is not None:  # a fresh one is 0, and nothing would be added
+            layer.noise_strength.fill_(0.1)
+    styles, noise = player.styles(player.w(range(FRAMES))), player.noise(0)
     matrix = torch.randn(PEAK_SIDE, PEAK_SIDE)
     image = channels_last(torch.randn(1, PEAK_CHANNELS, PEAK_PX, PEAK_PX))
     kernel = channels_last(torch.randn(PEAK_CHANNELS, PEAK_CHANNELS, 3, 3))
@@ -49,7 +52,7 @@ def generator_figures(
     def plain() -> None:
         with torch.inference_mode():
             for row in styles:
-                to_uint8(player.generator(row[None]))
+                to_uint8(player.generator(row[None], noise=noise))
 
     with ExitStack() as stack:
         rivals = [stack.enter_context(Peer([peers], name, {"side": config.resolution})) for name in FASTER]
@@ -58,7 +61,7 @@ def generator_figures(
             timed(lambda: matrix @ matrix),
             timed(lambda: functional.conv2d(image, kernel, padding=1)),
             timed(plain),
-            timed(lambda: player.render(styles)),
+            timed(lambda: player.render(styles, noise=noise)),
             *(lambda rival=rival: rival.row_s("frame") for rival in there),  # type: ignore[misc]
             rounds=rounds,
         )
