@@ -134,7 +134,7 @@ def look(pictures: Pictures, ws: Tensor, count: int = 8) -> Directions:
     metric = np.zeros((ws.shape[1], ws.shape[1]))
     for place in range(PLACES):
         w = ws[place : place + 1].to(generator.w_mean, copy=True).requires_grad_(True)
-        picture = generator(generator.styles(w))
+        picture = generator(generator.styles(w), noise=generator.noise([place]))
         small = torch.nn.functional.adaptive_avg_pool2d(picture, min(LOOK_PX, picture.shape[-1]))
         for probe in range(PROBES):
             signs = gaussian(place, probe, small.shape).to(small)

@@ -24,6 +24,8 @@ FeatureTaps = Callable[[Tensor], dict[str, Tensor]]
 CANDIDATES_SHARE = 0.25
 """Share of the time that may go into comparing seeds."""
 BATCH = 16
+NOISE_SEED = 0
+"""Whose noise the layers have: that of a place without a seed, as galleries show it."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,9 @@ def project(
     wanted = features(target) if features else {}
     best: tuple[float, Tensor] = (math.inf, offset.detach().clone())
     first_error, done = math.inf, 0
+    noise = pictures.noise(NOISE_SEED)
     for step in range(config.steps + 1):
-        picture = pictures.generator((mean + offset * deviation)[None])
+        picture = pictures.generator((mean + offset * deviation)[None], noise=noise)
         error = float(_rms(picture, target)) / 2
         first_error = min(first_error, error) if step == 0 else first_error
         if error < best[0]:
@@ -151,7 +154,7 @@ def _nearest(pictures: Pictures, sample: Tensor, target: Tensor, is_late: Callab
         if losses and is_late():
             break
         part = candidates[start : start + BATCH]
-        made = pictures.generator(pictures.generator.styles(part))
+        made = pictures.generator(pictures.generator.styles(part), noise=pictures.noise(NOISE_SEED))
         losses += [float(pyramid_loss(each[None], target)) for each in made]
     return candidates[int(np.argmin(losses))]
 

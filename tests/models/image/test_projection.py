@@ -9,8 +9,9 @@ from models.image.projection import ProjectionConfig, project, pyramid_loss
 from tests.models.image.gardens import pictures
 
 
-def test_a_models_own_picture_is_found():
-    model = pictures()
+@pytest.mark.parametrize("has_noise", [False, True])
+def test_a_models_own_picture_is_found(has_noise):
+    model = pictures(has_noise=has_noise)
     target = model.generate([4321], psi=1)[0]
     heard = []
     found = project(
@@ -20,7 +21,7 @@ def test_a_models_own_picture_is_found():
     assert heard[-1] == (40, 40)
     assert found.error < 0.6 * found.first_error
     assert found.ws.shape == (len(model.layer_names), model.w_size)
-    again = model.render(found.ws[None])[0]
+    again = model.render(found.ws[None], noise=model.noise(0))[0]
     difference = np.sqrt(np.mean((again.astype(float) - target) ** 2)) / 255
     assert difference == pytest.approx(found.error, abs=0.005)
 
