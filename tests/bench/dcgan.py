@@ -32,7 +32,7 @@ class DcganGenerator(nn.Module):
         self.apply(_begin)
         self.register_buffer("w_mean", torch.zeros(1))
 
-    def forward(self, z: Tensor, *, noise: None = None) -> Tensor:
+    def forward(self, z: Tensor, *, noise: None = None) -> Tensor:  # noqa: ARG002 - called as ours
         """Pictures ``[n 3 h w]`` of latents ``[n z]``."""
         made: Tensor = self.layers(z[:, :, None, None])
         return made
