@@ -127,9 +127,9 @@ def test_try_again_with_other_parts(one_take, tmp_path):
     again = load_take(Path(report["path"]))
     from_s = before.origin_s() + retake.bar_start_s(before, 2) - retake.NEAR_S
     partner = [s for s in again.sounds if s.voice == "partner" and s.kind == "on"]
-    assert {s.instrument for s in partner if s.time_s >= from_s} == {BASS, DRUMS}
-    old = [s for s in before.sounds if s.voice == "partner" and s.kind == "on" and s.time_s < from_s]
-    assert [s for s in partner if s.time_s < from_s] == old
+    assert {s.instrument for s in partner if s.planned_s >= from_s} == {BASS, DRUMS}
+    old = [s for s in before.sounds if s.voice == "partner" and s.kind == "on" and s.planned_s < from_s]
+    assert [s for s in partner if s.planned_s < from_s] == old
     last = [change.value for change in again.changes if getattr(change, "target", "") == "instruments"]
     assert last[-1] == (BASS, DRUMS)
 
