@@ -25,7 +25,7 @@ class PictureStarter:
 
     Attributes:
         folder: Of the pictures, below the shared data.
-        size: Side in pixels; training grows up to it.
+        size: Side in pixels.
         data: What the bundle says of its data.
         credits: File with a line of credit for each picture, below the shared data; None where the licence
             asks for none.

@@ -1,11 +1,11 @@
-"""Critics: a small residual network on pixels, and small heads on frozen features of a pretrained network."""
+"""Critics: two small networks on pixels, and small heads on frozen features of a pretrained network."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,13 +25,15 @@ class CriticConfig:
 
     Attributes:
         resolution: Side of the pictures in pixels.
-        channels: At 4, 8, 16 ... ``resolution`` pixels.
-        hidden: Size of the last hidden layer.
+        channels: At 4, 8, 16 ... ``resolution`` pixels; a strided one has none at the last.
+        hidden: Size of the last hidden layer of a residual one.
+        kind: :class:`PixelCritic`, residual, or :class:`StridedCritic`.
     """
 
     resolution: int = 128
     channels: tuple[int, ...] = (192, 128, 64, 32, 16, 16)
     hidden: int = 128
+    kind: Literal["residual", "strided"] = "residual"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a bundle's manifest."""
@@ -43,10 +45,13 @@ class CriticConfig:
         return cls(**{**values, "channels": tuple(values["channels"])})
 
 
-def critic_config(resolution: int, base: CriticConfig | None = None) -> CriticConfig:
-    """The default widths for a resolution; above 128 pixels 16 channels."""
-    base = base or CriticConfig()
-    depth = resolution.bit_length() - 2
+STRIDED = CriticConfig(128, (256, 128, 64, 32, 16), kind="strided")
+"""Widths of a DCGAN (Radford et al. 2016), a quarter of the paper's."""
+
+
+def critic_config(resolution: int, base: CriticConfig = STRIDED) -> CriticConfig:
+    """The widths of ``base`` for another resolution, continued by 16 channels."""
+    depth = resolution.bit_length() - (2 if base.kind == "residual" else 3)
     channels = (*base.channels, *[16] * 8)[:depth]
     return replace(base, resolution=resolution, channels=channels)
 
@@ -158,6 +163,48 @@ class PixelCritic(nn.Module):
         x = rectify(self.last(batch_deviation(x.float())))
         scores: Tensor = self.score(rectify(self.hidden(x.flatten(1))) * GAIN)
         return scores
+
+
+class StridedCritic(nn.Module):
+    """4x4 convolutions with stride 2 and batch normalization, none in the first (Radford et al. 2016).
+
+    Batches of made and of real pictures are to be judged apart. It has one size and does not grow.
+
+    Args:
+        config: Its shape.
+    """
+
+    def __init__(self, config: CriticConfig) -> None:
+        super().__init__()
+        self.config = config
+        sides = [4 << i for i in range(len(config.channels))]
+        width = dict(zip(sides, config.channels, strict=True)) | {config.resolution: 3}
+        # Named by the side they halve, so that a child of another resolution finds its parent's.
+        self.halves = nn.ModuleDict(
+            {str(2 * s): nn.Conv2d(width[2 * s], width[s], 4, 2, 1, bias=2 * s == config.resolution)
+             for s in reversed(sides)}
+        )  # fmt: skip
+        self.norms = nn.ModuleDict({str(2 * s): nn.BatchNorm2d(width[s]) for s in sides[:-1]})
+        self.score = nn.Conv2d(width[4], 1, 4)
+        for module in self.modules():  # the paper's §4
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, 0.0, 0.02)
+            elif isinstance(module, nn.BatchNorm2d):
+                nn.init.normal_(module.weight, 1.0, 0.02)
+
+    def grow(self, resolution: int, fade: float = 1.0) -> None:
+        """Nothing to do: it has one size."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Scores ``[n 1]`` of pictures ``[n 3 h w]`` at its resolution."""
+        x = pictures
+        for side, halve in self.halves.items():
+            x = halve(x)
+            if side in self.norms:
+                x = self.norms[side](x)
+            x = rectify(x)
+        scores: Tensor = self.score(x)
+        return scores.flatten(1)
 
 
 class ProjectedCritic(nn.Module):

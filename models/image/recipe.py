@@ -17,7 +17,7 @@ from models.device import pick_device
 from models.image.augment import AugmentConfig
 from models.image.card import picture_card
 from models.image.decode import IntakeConfig
-from models.image.discriminator import CriticConfig, critic_config
+from models.image.discriminator import STRIDED, CriticConfig, critic_config
 from models.image.generator import PRESETS, Generator, GeneratorConfig, preset
 from models.image.judge import load_judge
 from models.image.losses import LossName
@@ -67,9 +67,10 @@ class PictureRun:
         preset: Widths of a fresh generator; None is ``tiny`` up to 64 pixels and ``live`` above.
         intake: How pictures are made equal; its resolution is replaced by ``size``.
         is_mirrored: Whether pictures may be mirrored.
-        judge: Kind of critic.
+        judge: Whether the critic sees pixels or features.
+        critic: Kind of a fresh critic on pixels; a parent's goes on as it is.
         loss: See :mod:`models.image.losses`.
-        gamma: Weight of the gradient penalty of a pixel critic at full resolution.
+        gamma: Weight of the gradient penalty of a residual critic at full resolution.
         frozen_px: Blocks of a parent up to this side, and its mapping, stay as they are; 0 none.
         data: What the bundle says of its data: dictionaries of name, licence and source.
         credits: Line that credits a picture, by its name in the folder; the card lists those used.
@@ -91,6 +92,7 @@ class PictureRun:
     intake: IntakeConfig = field(default_factory=IntakeConfig)
     is_mirrored: bool = True
     judge: Literal["pixel", "projected"] = "pixel"
+    critic: Literal["strided", "residual"] = "strided"
     loss: LossName = "logistic"
     gamma: float = 0.2
     frozen_px: int = 8
@@ -165,27 +167,37 @@ def train_bundle(run: PictureRun, report: Callable[[Progress], None], advance: A
 
 def task_config(run: PictureRun, size: int, parent: Bundle | None) -> PictureTaskConfig:
     """Networks and growth of a fresh run, or of a fine-tune: the parent's widths, its low blocks fixed."""
-    config = PictureTaskConfig(
-        judge=run.judge, loss=run.loss, is_mirrored=run.is_mirrored, seed=run.seed,
-        # Through frozen features the penalty is thousands at first; Sauer et al. 2021 do without.
-        gamma=run.gamma if run.judge == "pixel" else 0.0,
-        batch=32 if pick_device(run.device) == "cuda" else 16,
-        augment=AugmentConfig(is_adaptive=run.loss != "relativistic"),
-    )  # fmt: skip
-    if parent is None:
+    base = load_generator(parent).config if parent else None
+    critic = _critic_of(run, size, parent)
+    # Batch normalization mixes the gradients of pictures: there is nothing to bound. Through frozen features
+    # their penalty is thousands at first, and Sauer et al. 2021 do without.
+    is_bounded = run.judge == "pixel" and critic.kind == "residual"
+    growth: tuple[tuple[int, float], ...] = ((size, 0.0),)
+    if run.judge == "projected" or critic.kind == "residual":
+        if base is None:
+            growth = growth_plan(size)
+        elif size > base.resolution:
+            growth = ((base.resolution, 0.0), (size, 0.05))
+    if base is None:
         # Wide fine blocks play as fast as the machine multiplies, and train as much slower as they are wide.
-        name = run.preset or ("tiny" if size <= PRESETS["tiny"].resolution else "live")
-        return replace(
-            config, generator=preset(name, size), critic=critic_config(size), growth=growth_plan(size)
-        )
-    base = load_generator(parent).config
-    known = parent.manifest.config.get("critic")
-    critic = CriticConfig.from_dict(known) if known else CriticConfig()
-    growth = ((size, 0.0),) if size <= base.resolution else ((base.resolution, 0.0), (size, 0.05))
-    return replace(
-        config, generator=_resized(base, size), critic=critic_config(size, critic), growth=growth,
-        frozen_px=run.frozen_px,
+        shape = preset(run.preset or ("tiny" if size <= PRESETS["tiny"].resolution else "live"), size)
+    else:
+        shape = _resized(base, size)
+    return PictureTaskConfig(
+        generator=shape, critic=critic, judge=run.judge, loss=run.loss,
+        gamma=run.gamma if is_bounded else 0.0,
+        augment=AugmentConfig(is_adaptive=run.loss != "relativistic"),
+        batch=32 if pick_device(run.device) == "cuda" else 16,
+        growth=growth, is_mirrored=run.is_mirrored, frozen_px=run.frozen_px if parent else 0, seed=run.seed,
     )  # fmt: skip
+
+
+def _critic_of(run: PictureRun, size: int, parent: Bundle | None) -> CriticConfig:
+    """The parent's critic goes on, where it has one."""
+    known = parent.manifest.config.get("critic") if parent else None
+    if known:
+        return critic_config(size, CriticConfig.from_dict(known))
+    return critic_config(size, STRIDED if run.critic == "strided" else CriticConfig())
 
 
 def _resized(base: GeneratorConfig, size: int) -> GeneratorConfig:
@@ -320,5 +332,5 @@ def _settings(run: PictureRun) -> dict[str, Any]:
     """What must not change when a run is resumed."""
     return {
         "media": "pictures", "source": str(run.source.resolve()), "parent": run.parent, "seed": run.seed,
-        "size": run.size, "preset": run.preset, "judge": run.judge, "loss": run.loss,
+        "size": run.size, "preset": run.preset, "judge": run.judge, "critic": run.critic, "loss": run.loss,
     }  # fmt: skip

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from midi.errors import UserError
 from models.image.augment import Augment, AugmentConfig
-from models.image.discriminator import CriticConfig, PixelCritic, ProjectedCritic
+from models.image.discriminator import CriticConfig, PixelCritic, ProjectedCritic, StridedCritic
 from models.image.features import features_package_hint, load_features
 from models.image.generator import Generator, GeneratorConfig, from_uint8, latents, to_uint8
 from models.image.losses import LossName, critic_loss, generator_loss, gradient_penalty
@@ -31,6 +31,10 @@ from models.training.data import Batches, ShuffledSampler
 SAMPLES = "samples"
 SNAPSHOTS = "snapshots"
 MAX_SNAPSHOTS = 64
+STRIDED_RATE, STRIDED_BETAS = 0.08, (0.5, 0.999)
+"""Share of the learning rate that a strided critic takes (0.0002 of 0.0025), and both networks' moments
+beside it, as Radford et al. 2016 have them."""
+
 REFERENCE = 512
 """Real pictures that made ones are compared with while training."""
 
@@ -149,14 +153,17 @@ class PictureTask:
         return {"generator": self.generator, "critic": self.critic, "augment": self.augment}
 
     def optimizers(self, config: LoopConfig) -> dict[str, Optimizer]:
-        """One Adam each; the first moment is off, as alternating games want it (Karras et al. 2018)."""
+        """One Adam each; beside a residual critic without the first moment (Karras et al. 2018)."""
         fused = next(self.generator.parameters()).device.type in {"cpu", "cuda"}
+        is_strided = isinstance(self.critic, StridedCritic)
+        rates = {"generator": 1.0, "critic": STRIDED_RATE if is_strided else 1.0}
+        betas = STRIDED_BETAS if is_strided else config.betas
         return {
             name: torch.optim.Adam(
-                [p for p in network.parameters() if p.requires_grad],
-                lr=config.learning_rate, betas=config.betas, eps=1e-8, fused=fused,
+                [p for p in self.modules()[name].parameters() if p.requires_grad],
+                lr=config.learning_rate * rate, betas=betas, eps=1e-8, fused=fused,
             )
-            for name, network in (("generator", self.generator), ("critic", self.critic))
+            for name, rate in rates.items()
         }  # fmt: skip
 
     def source(self, rank: int, world_size: int) -> Batches[Tensor]:
@@ -323,9 +330,10 @@ def take_fitting(network: nn.Module, tensors: Mapping[str, Tensor]) -> int:
     return len(fitting)
 
 
-def _critic(config: PictureTaskConfig) -> PixelCritic | ProjectedCritic:
+def _critic(config: PictureTaskConfig) -> PixelCritic | StridedCritic | ProjectedCritic:
     if config.judge == "pixel":
-        critic = PixelCritic(config.critic)
+        is_strided = config.critic.kind == "strided"
+        critic = (StridedCritic if is_strided else PixelCritic)(config.critic)
         _channels_last(critic)
         return critic
     features = load_features()

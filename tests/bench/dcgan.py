@@ -64,38 +64,23 @@ class DcganGenerator(nn.Module):
             norm.momentum = 0.1
 
 
-class DcganCritic(nn.Module):
-    """Strided convolutions with batch normalization, none in the first."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        widths = WIDTHS[: size.bit_length() - 3][::-1]
-        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
-        for before, after in pairwise(widths):
-            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4), nn.Flatten())
-        self.apply(_begin)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Scores ``[n 1]``."""
-        scores: Tensor = self.layers(pictures)
-        return scores
-
-    def grow(self, _resolution: int, _fade: float = 1.0) -> None:
-        """It has one size."""
-
-
 class DcganTask(PictureTask):
-    """The picture task with the two old networks in place of ours."""
+    """The picture task with the old generator in place of ours; the critic is the same."""
 
     def __init__(self, config: PictureTaskConfig, *rest) -> None:
         size = config.generator.resolution
-        super().__init__(replace(config, gamma=0.0, growth=((size, 0.0),)), *rest)
+        super().__init__(config, *rest)
         torch.manual_seed(config.seed)
         shape = self.generator.config
         self.generator = DcganGenerator(size)
         self.generator.config = replace(shape, z_size=Z_SIZE)
-        self.critic = DcganCritic(size)
+
+    def optimizers(self, config):
+        """Both learn at one rate."""
+        found = super().optimizers(config)
+        for group in found["critic"].param_groups:
+            group["lr"] = config.learning_rate
+        return found
 
     def _styles(self, count: int, device: torch.device) -> Tensor:
         return torch.randn(count, Z_SIZE, device=device)

@@ -70,7 +70,7 @@ class Bench:
     def run_of(self, row: Row, seed: int) -> PictureRun:
         critic = {
             "projected": {"judge": "projected", "loss": "hinge"},
-            "relativistic": {"loss": "relativistic"},
+            "relativistic": {"loss": "relativistic", "critic": "residual"},
         }
         return PictureRun(
             self.data, self.out / f"{row}-{seed}", row, max_minutes=self.minutes, seed=seed, size=self.size,

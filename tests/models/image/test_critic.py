@@ -3,16 +3,19 @@ import torch
 from torch import nn
 
 from models.image.discriminator import (
+    STRIDED,
     Conv,
     CriticConfig,
     DownBlock,
     PixelCritic,
     ProjectedCritic,
+    StridedCritic,
     batch_deviation,
     critic_config,
 )
 from models.image.features import TAPS, Features
 from models.image.losses import critic_loss, generator_loss, gradient_penalty
+from models.image.task import take_fitting
 
 SMALL = CriticConfig(32, (16, 12, 8, 8), hidden=16)
 
@@ -58,8 +61,9 @@ def test_deviation_sees_equal_pictures():
 
 
 def test_default_widths_for_a_resolution():
-    assert critic_config(32).channels == CriticConfig().channels[:4]
-    assert len(critic_config(512).channels) == 8
+    assert critic_config(32).channels == STRIDED.channels[:3]
+    assert critic_config(32, SMALL).channels == SMALL.channels[:4]
+    assert len(critic_config(512).channels) == 7
     assert CriticConfig.from_dict(SMALL.to_dict()) == SMALL
 
 
@@ -129,3 +133,22 @@ def test_taps_have_the_stated_shapes():
         (320, 2),
     ]
     assert found["pooled"].shape == (1, 1280)
+
+
+@pytest.mark.parametrize("size", [8, 16, 128])
+def test_a_strided_critic_scores_every_size(size):
+    judge = StridedCritic(critic_config(size))
+    pictures = torch.randn(3, 3, size, size, requires_grad=True)
+    scores = judge(pictures)
+    assert scores.shape == (3, 1)
+    scores.sum().backward()
+    assert float(pictures.grad.abs().sum()) > 0
+
+
+def test_a_strided_critic_of_another_size_takes_what_fits():
+    parent, child = StridedCritic(critic_config(32)), StridedCritic(critic_config(64))
+    taken = take_fitting(child, parent.state_dict())
+    assert taken >= 2
+    assert torch.equal(child.score.weight, parent.score.weight)
+    assert torch.equal(child.halves["16"].weight, parent.halves["16"].weight)
+    assert not torch.equal(child.halves["64"].weight[:, :3], parent.halves["32"].weight[:32])

@@ -12,7 +12,7 @@ from models.bundle import read_bundle
 from models.image import measure, recipe
 from models.image.augment import AugmentConfig
 from models.image.decode import IntakeConfig
-from models.image.discriminator import CriticConfig
+from models.image.discriminator import CriticConfig, critic_config
 from models.image.generator import PRESETS, Generator, GeneratorConfig
 from models.image.pictures import build_pictures
 from models.image.player import Pictures
@@ -44,7 +44,8 @@ def pictures(discs, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(recipe, "preset", lambda _name, size: recipe._resized(GENERATOR, size))
-    monkeypatch.setattr(recipe, "critic_config", lambda size, *_: replace(CRITIC, resolution=size))
+    small = {"residual": CRITIC, "strided": CriticConfig(32, (12, 8, 8), kind="strided")}
+    monkeypatch.setattr(recipe, "critic_config", lambda size, base: critic_config(size, small[base.kind]))
     monkeypatch.setattr(recipe, "PictureTaskConfig", partial(PictureTaskConfig, count=8, samples=8))
     monkeypatch.setattr(recipe, "MEASURED", 8)
     monkeypatch.setattr(measure, "WALKS", 1)
@@ -284,10 +285,20 @@ class TestRecipe:
         assert tuned.learning_rate < fresh.learning_rate
         assert recipe.loop_config(replace(run, max_steps=None)).patience_evals > 0
 
-    def test_only_a_critic_on_pixels_is_penalized(self, discs, tmp_path):
-        run = self.run_of(discs, tmp_path, gamma=0.3)
-        assert recipe.task_config(run, 32, None).gamma == 0.3
+    def test_only_a_residual_critic_is_penalized_and_grows(self, discs, tmp_path):
+        run = self.run_of(discs, tmp_path, gamma=0.3, critic="residual")
+        residual = recipe.task_config(run, 32, None)
+        assert (residual.gamma, len(residual.growth)) == (0.3, 2)
         assert recipe.task_config(replace(run, judge="projected"), 32, None).gamma == 0
+        strided = recipe.task_config(replace(run, critic="strided"), 32, None)
+        assert (strided.gamma, strided.growth) == (0, ((32, 0.0),))
+
+    def test_a_strided_critic_learns_slower(self, discs, tmp_path, pictures):
+        config = recipe.task_config(self.run_of(discs, tmp_path), 32, None)
+        task = PictureTask(config, pictures, tmp_path)
+        rates = {name: each.param_groups[0] for name, each in task.optimizers(loop_config(tmp_path)).items()}
+        assert rates["critic"]["lr"] < rates["generator"]["lr"] == 2e-3
+        assert rates["critic"]["betas"] == rates["generator"]["betas"] == (0.5, 0.999)
 
     def test_a_bundle_of_music_is_no_parent(self, discs, tmp_path):
         run = self.run_of(discs, tmp_path, parent="partner")
