@@ -120,7 +120,6 @@ def photographer() -> Iterator[Callable[[str], pygame.Surface]]:
         tempfile.TemporaryDirectory(prefix="antiphon-golden-") as scratch,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("ANTIPHON_HOME", HOME)
         patch.setattr(models, "read_shelf", lambda: shelf)
         patch.setattr(demo, "shipped_partner", lambda: "partner@1.0.0")
         places = {count: Path(scratch) / str(count) for count in {scene.n_takes for scene in SCENES.values()}}
@@ -135,7 +134,9 @@ def photographer() -> Iterator[Callable[[str], pygame.Surface]]:
 
 
 def _draw(scene: Scene, window: Window, takes: Path, scratch: Path) -> pygame.Surface:
-    with Library(takes, scratch / "cache") as library:
+    with Library(takes, scratch / "cache") as library, pytest.MonkeyPatch.context() as patch:
+        # At every scene: what is set once, a test's own fixture sets over.
+        patch.setenv("ANTIPHON_HOME", HOME)
         services = Services(
             library, NoJobs(), AppSettings(), save=lambda _: None, now=lambda: NOW,
             reader=PictureReader(start=lambda work: work()),
