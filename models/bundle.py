@@ -154,6 +154,21 @@ class Bundle:
                 "Choose another bundle: antiphon models list shows what each reads and gives.",
             )
 
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """Build a network from the manifest and fill it with the weights inside.
+
+        Raises:
+            UserError: They do not fit each other.
+        """
+        try:
+            yield
+        except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"The weights in {self.path} do not fit the network that its bundle.json describes.",
+                "Install the bundle again.",
+            ) from error
+
     def require_kinds(self, in_: Kind, out: Kind) -> None:
         """Refuse a bundle for other media."""
         kinds = self.manifest.kinds

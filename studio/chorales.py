@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from midi.errors import UserError
 from models.bundle import Bundle, read_bundle, write_bundle
 from models.device import pick_device
 from models.registry import find
@@ -81,14 +80,9 @@ def load_chorale_model(bundle: Bundle) -> ChoraleModel:
         UserError: The bundle holds something else.
     """
     bundle.require_architecture(ARCHITECTURE)
-    try:
+    with bundle.filling():
         network = ChoraleModel(TrunkConfig(**bundle.manifest.config))
         network.load_state_dict(bundle.tensors())
-    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"The weights in {bundle.path} do not fit the network that its bundle.json describes.",
-            "Install the bundle again.",
-        ) from error
     return network.eval()
 
 

@@ -31,7 +31,6 @@ class PictureStarter:
             asks for none.
         resample: How the pictures are made equal.
         preset: Widths of the generator.
-        gamma: Weight of the gradient penalty.
         is_mirrored: Whether pictures may be mirrored.
         parent: Shipped bundle whose weights it starts from; it gives the widths.
     """
@@ -42,7 +41,6 @@ class PictureStarter:
     credits: str | None = None
     resample: Literal["auto", "smooth", "nearest"] = "smooth"
     preset: str = "live"
-    gamma: float = 0.2
     is_mirrored: bool = True
     parent: str | None = None
 
@@ -66,7 +64,6 @@ STARTERS: dict[str, PictureStarter] = {
         },
         resample="nearest",
         preset="tiny",
-        gamma=0.1,
     ),
     "sunflowers": PictureStarter(
         "flowers128/sunflowers", 64, _flowers("sunflowers"), "flowers128/ATTRIBUTION.tsv", preset="tiny"
@@ -113,7 +110,6 @@ def starter_run(
         preset=starter.preset,
         intake=IntakeConfig(resample=starter.resample),
         is_mirrored=starter.is_mirrored,
-        gamma=starter.gamma,
         frozen_px=0,
         data=(dict(starter.data),),
         credits=read_credits(data / str(starter.credits), data / starter.folder) if credited else {},

@@ -35,6 +35,11 @@ class CriticConfig:
     hidden: int = 128
     kind: Literal["residual", "strided"] = "residual"
 
+    @property
+    def widths(self) -> dict[int, int]:
+        """Channels by the side of the pictures."""
+        return {4 << i: width for i, width in enumerate(self.channels)}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a bundle's manifest."""
         return asdict(self)
@@ -137,8 +142,8 @@ class PixelCritic(nn.Module):
     def __init__(self, config: CriticConfig) -> None:
         super().__init__()
         self.config = config
-        sides = [4 << i for i in range(len(config.channels))]
-        width = dict(zip(sides, config.channels, strict=True))
+        width = config.widths
+        sides = list(width)
         self.inputs = nn.ModuleDict({str(side): Conv(3, width[side], 1) for side in sides})
         self.blocks = nn.ModuleDict({str(s): DownBlock(width[s], width[s // 2]) for s in sides[1:]})
         self.last = Conv(width[4] + 1, width[4], 3)
@@ -177,8 +182,8 @@ class StridedCritic(nn.Module):
     def __init__(self, config: CriticConfig) -> None:
         super().__init__()
         self.config = config
-        sides = [4 << i for i in range(len(config.channels))]
-        width = dict(zip(sides, config.channels, strict=True)) | {config.resolution: 3}
+        sides = list(config.widths)
+        width = config.widths | {config.resolution: 3}
         # Named by the side they halve, so that a child of another resolution finds its parent's.
         self.halves = nn.ModuleDict(
             {str(2 * s): nn.Conv2d(width[2 * s], width[s], 4, 2, 1, bias=2 * s == config.resolution)

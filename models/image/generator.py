@@ -259,15 +259,16 @@ def double_kernel(weight: Tensor) -> Tensor:
     """
     outputs, inputs = weight.shape[:2]
     # One product of matrices; summed tap by tap it costs as much as a convolution.
-    spread = weight.transpose(0, 1).reshape(-1, 9) @ _spread().to(weight.device)
+    spread = weight.transpose(0, 1).reshape(-1, 9) @ _spread(weight.device)
     return spread.view(inputs, outputs, 4, 4)
 
 
 @cache
-def _spread() -> Tensor:
+def _spread(device: torch.device) -> Tensor:
     """Which of the 16 taps each of the 3x3 adds to; a transposed convolution turns them around."""
-    line = torch.tensor([[0.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]])
-    return torch.kron(line, line)
+    with torch.inference_mode(mode=False):  # one that is made while playing could not be learned through
+        line = torch.tensor([[0.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]], device=device)
+        return torch.kron(line, line)
 
 
 class ToRgb(nn.Module):

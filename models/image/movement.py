@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from models.image.directions import Directions
     from models.image.judge import Judge
+    from models.image.measure import Advance
     from models.image.player import Pictures
 
 RANDOM_STREAM = 2**33 + 64
@@ -25,8 +26,6 @@ RANDOM_STREAM = 2**33 + 64
 
 RATIO_GOAL = 1.5
 """What the first directions change, over what random ones of equal length do."""
-
-Advance = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

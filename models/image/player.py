@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from midi.errors import UserError
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
 from models.image.generator import Bend, Generator, GeneratorConfig, latents, to_uint8
@@ -147,13 +146,8 @@ def load_generator(bundle: Bundle) -> Generator:
         UserError: The bundle holds another network, or its weights do not fit.
     """
     bundle.require_architecture(ARCHITECTURE)
-    try:
+    with bundle.filling():
         generator = Generator(GeneratorConfig.from_dict(bundle.manifest.config["generator"]))
         tensors = {key: value for key, value in bundle.tensors().items() if not key.startswith(CRITIC)}
         generator.load_state_dict(tensors)
-    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"The weights in {bundle.path} do not fit the network that its bundle.json describes.",
-            "Install the bundle again.",
-        ) from error
     return generator

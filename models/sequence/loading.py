@@ -22,16 +22,11 @@ def load_network(bundle: Bundle) -> tuple[EventModel, PassageFilter | None]:
     """
     bundle.require_architecture(ARCHITECTURE)
     bundle.require_vocabulary(vocabulary_hash())
-    try:
+    with bundle.filling():
         model = EventModel(EventModelConfig.from_dict(bundle.manifest.config))
         tensors = bundle.tensors()
         bits = tensors.pop(PASSAGES, None)
         model.load_state_dict(tensors)
-    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"The weights in {bundle.path} do not fit the network that its bundle.json describes.",
-            "Install the bundle again.",
-        ) from error
     return model, None if bits is None else PassageFilter(bits.numpy())
 
 

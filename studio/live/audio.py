@@ -41,8 +41,8 @@ NULL_DEVICES = ("NULL", "Discard all samples")
 """Names of devices that are none and run faster than time: miniaudio's own and ALSA's."""
 
 
-class AudioOut(Protocol):
-    """Somewhere to play."""
+class Device(Protocol):
+    """What the desk needs of an open device, in this process or in one of its own."""
 
     @property
     def name(self) -> str:
@@ -50,15 +50,7 @@ class AudioOut(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why nothing is heard, one sentence; empty for a device."""
-
-    @property
-    def rate_hz(self) -> int:
-        """Sample rate."""
-
-    @property
-    def block_frames(self) -> int:
-        """Frames asked for at a time."""
+        """Why nothing is heard, one sentence; empty for a device that plays."""
 
     @property
     def latency_s(self) -> float:
@@ -76,6 +68,24 @@ class AudioOut(Protocol):
     def underruns(self) -> int:
         """Blocks that were not there when a device with two of them needed them: asked for late, or slow."""
 
+    def stop(self) -> None:
+        """Stop and close; it asks for nothing more when this returns. May be repeated."""
+
+    def abandon(self) -> None:
+        """Close a device that may never answer again, without waiting for it."""
+
+
+class AudioOut(Device, Protocol):
+    """Somewhere to play."""
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate."""
+
+    @property
+    def block_frames(self) -> int:
+        """Frames asked for at a time."""
+
     @property
     def faults(self) -> int:
         """Blocks that became silence because ``render`` failed."""
@@ -86,12 +96,6 @@ class AudioOut(Protocol):
 
     def start(self, render: Render) -> None:
         """Pull blocks [n, 2] from ``render(n)`` on another thread until ``stop``."""
-
-    def stop(self) -> None:
-        """Stop and close; ``render`` is not called any more when this returns. May be repeated."""
-
-    def abandon(self) -> None:
-        """Close a device that may never answer again, without waiting for it."""
 
     def frame_at(self, now_s: float) -> int | None:
         """Absolute frame that belongs to a time of the clock, jitter smoothed; None before the start."""

@@ -14,12 +14,12 @@ from midi.events import CLASS_PROGRAMS, DRUMS
 from midi.messages import InputQueue
 from midi.portsystem import Direction, MidiSystem, find_system
 from midi.scheduler import Lateness
-from studio.live.audio import can_reopen, list_devices
+from studio.live.audio import Device, can_reopen, list_devices
 from studio.live.desksound import SoundWatch
 from studio.live.deskview import Devices
 from studio.live.engine import Sink
 from studio.live.messages import Voice
-from studio.live.sound import Device, Sound, silence
+from studio.live.sound import Sound, silence
 from studio.live.soundprocess import open_beside
 from studio.live.wiring import Ports
 from studio.settings import NO_DEVICE, is_none

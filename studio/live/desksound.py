@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio.live.sound import Device
+from studio.live.audio import Device
 
 STILL_S = 2.0
 """A device that asked for nothing this long is lost; blocks are 5 ms, and no driver is late by this much."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from midi.clock import Clock
 from studio.live import messages
-from studio.live.audio import open_audio
+from studio.live.audio import Device, open_audio
 from studio.live.outputs import SynthOutput
 from studio.live.realtime import AUDIO_PRIORITY, ask_for_real_time
 from studio.live.synth import Audio, Synth
@@ -36,40 +36,6 @@ class SoundSink(Protocol):
 
     def panic(self) -> None:
         """Silence within some milliseconds."""
-
-
-class Device(Protocol):
-    """What the desk needs of an open device; see :class:`studio.live.audio.AudioOut`."""
-
-    @property
-    def name(self) -> str:
-        """What it is, for people."""
-
-    @property
-    def reason(self) -> str:
-        """Why nothing is heard, where that is not the device's fault; empty while all is well."""
-
-    @property
-    def latency_s(self) -> float:
-        """From a frame's rendering to its sound."""
-
-    @property
-    def frame(self) -> int:
-        """Frames asked for so far."""
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether it is no more."""
-
-    @property
-    def underruns(self) -> int:
-        """Blocks that were late."""
-
-    def stop(self) -> None:
-        """Stop and close."""
-
-    def abandon(self) -> None:
-        """Close without waiting for an answer."""
 
 
 class Meter(Protocol):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     from studio.live import sound as facade
+    from studio.live.audio import Device
 
 # Windows has other connection types; both sides here use only what they share.
 _Connection: TypeAlias = "connection.Connection[object, object]"
@@ -100,7 +101,7 @@ def _sound_main(link: _Connection, report: _Connection, status: _Status) -> None
     os._exit(0)
 
 
-def _serve(link: _Connection, found: facade.Sound, device: facade.Device, status: _Status) -> None:
+def _serve(link: _Connection, found: facade.Sound, device: Device, status: _Status) -> None:
     ask_for_real_time(OUTPUT_PRIORITY)
     player = _Player(found)
     with suppress(EOFError, OSError):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +38,7 @@ from models.registry import find
 from models.training.loop import fit
 from models.training.runs import claim, write_settings
 from studio.terminal import table
-from tests.bench.pictures import COUNT, Positive, keep_marks, reporter, say
+from tests.bench.pictures import COUNT, Positive, keep_marks, reporter, say, start
 
 MARKS_MIN = (1, 5, 15, 30)
 GOAL = 0.5
@@ -177,9 +176,4 @@ def lines_of(report: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except UserError as fault:
-        sys.exit(f"{fault.message} {fault.hint}")
-    except KeyboardInterrupt:
-        sys.exit("Interrupted; the same command goes on.")
+    start(app)

@@ -140,7 +140,7 @@ def result_of(
     write_settings(run.run_dir, settings)
     config = replace(recipe.loop_config(run), eval_every_steps=EVAL_STEPS, threads=1, seed=seed)
     if row == "dcgan":
-        config = replace(config, learning_rate=2e-4, betas=(0.5, 0.999))
+        config = replace(config, learning_rate=2e-4)
     elif row == "projected":  # as Sauer et al. 2021 have it for style generators
         config = replace(config, learning_rate=2e-3)
     clock = time.process_time if plan.device == "cpu" else time.monotonic
@@ -275,10 +275,15 @@ def say(*lines: str) -> None:
     sys.stdout.flush()
 
 
-if __name__ == "__main__":
+def start(app: App) -> None:
+    """Run a benchmark from the command line."""
     try:
         app()
     except UserError as fault:
         sys.exit(f"{fault.message} {fault.hint}")
     except KeyboardInterrupt:
         sys.exit("Interrupted; the same command goes on.")
+
+
+if __name__ == "__main__":
+    start(app)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from midi.errors import UserError
+from models.image import generator as generator_module
 from models.image.generator import (
     Generator,
     GeneratorConfig,
@@ -83,6 +84,15 @@ def test_doubling_kernel_is_doubling_then_convolving():
     plain = functional.conv2d(functional.interpolate(x, scale_factor=2), weight, padding=1)
     fast = functional.conv_transpose2d(x, double_kernel(weight), stride=2, padding=1)
     torch.testing.assert_close(fast, plain, atol=1e-4, rtol=1e-4)
+
+
+def test_a_process_that_has_played_can_train():
+    generator_module._spread.cache_clear()
+    generator = make()
+    with torch.inference_mode():
+        generator(generator.styles(generator.map(latents([1], 8))))
+    generator(generator.styles(generator.map(latents([1], 8)))).sum().backward()
+    assert float(generator.layers["8_up"].weight.grad.abs().sum()) > 0
 
 
 def test_playing_gives_what_training_gives():

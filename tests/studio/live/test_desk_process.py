@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,17 +23,10 @@ from studio.live.messages import KeyDown, KeyUp, Mode, SetMode, SetPlaying, Stee
 from studio.live.planner import InlinePlanner
 from studio.live.take import load_take
 from tests.studio.live.fakes import BeatPlanner
+from tests.studio.live.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = "tests.studio.live.fakes:quiet_desk"
-PATIENCE_S = 30.0
-
-
-def wait_until(true: Callable[[], object], what: str) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end_s, f"timed out waiting until {what}"
-        time.sleep(0.002)
 
 
 def is_gone(pid: int) -> bool:

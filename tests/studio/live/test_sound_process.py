@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -25,17 +23,10 @@ from studio.live.messages import FIRST_FIXED_ID, Sound, Voice
 from studio.live.outputs import SynthOutput
 from studio.live.sound import Sound as OpenSound
 from studio.live.soundprocess import SoundProcess, open_beside, start_early
+from tests.studio.live.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 30.0
 RATE_HZ = 48_000
-
-
-def wait_until(true: Callable[[], object], what: str) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end_s, f"timed out waiting until {what}"
-        time.sleep(0.002)
 
 
 def is_ended(pid: int) -> bool:
