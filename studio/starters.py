@@ -18,7 +18,7 @@ from cyclopts.validators import Number
 
 import assets
 from midi.errors import UserError
-from models.bundle import Bundle, read_bundle
+from models.bundle import Bundle, read_bundle, version_key
 from models.device import pick_device
 from models.sequence import recipe
 from models.sequence.band import Arranger
@@ -124,7 +124,7 @@ def _build(
         builders = {"partner": _partner, "band": _band, "chorales": _chorales}
         return builders[name](data, run_dir, minutes, device, advance)
     run = picturestarters.starter_run(name, data, run_dir, minutes, device, pick)
-    return picturestarters.train_starter(run, _fresh(run_dir / "bundle" / "1.0.0"), advance)
+    return picturestarters.train_starter(run, _candidate(run_dir, name), advance)
 
 
 def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: recipe.Advance) -> Bundle:
@@ -152,7 +152,7 @@ def _listened(run: recipe.MusicRun, advance: recipe.Advance) -> Bundle:
     result = recipe.train_music(run, report_to(advance), advance)
     if result.fitted.interrupted:
         raise KeyboardInterrupt
-    folder = _fresh(run.run_dir / "bundle" / "1.0.0")
+    folder = _candidate(run.run_dir, run.name)
     recipe.write_music_bundle(run, result, folder)
     listening = eval_music(
         EvalMusicOptions(
@@ -177,7 +177,23 @@ def _chorales(data: Path, run_dir: Path, minutes: float, device: str, advance: r
     )
     if trained is None:
         raise KeyboardInterrupt
-    return chorales.write_chorale_bundle(_fresh(run_dir / "bundle" / "1.0.0"), *trained)
+    return chorales.write_chorale_bundle(_candidate(run_dir, "chorales"), *trained)
+
+
+def _candidate(run_dir: Path, name: str) -> Path:
+    """Folder of a candidate: called by the version after the shipped one, for other weights are another one."""
+    shipped = _shipped(name)
+    if shipped is None:
+        return _fresh(run_dir / "bundle" / "1.0.0")
+    major, minor, _ = map(int, shipped.name.split("."))
+    return _fresh(run_dir / "bundle" / f"{major}.{minor + 1}.0")
+
+
+def _shipped(name: str) -> Path | None:
+    """Folder of the newest shipped version; None where there is none."""
+    folder = assets.path(f"weights/{name}")
+    versions = [path for path in folder.glob("[0-9]*") if path.is_dir()]
+    return max(versions, key=lambda path: version_key(path.name), default=None)
 
 
 def _fresh(folder: Path) -> Path:
@@ -190,21 +206,23 @@ def _fresh(folder: Path) -> Path:
 def _place(candidate: Bundle, *, is_picked: bool = False) -> str:
     """Ship a candidate that is better than what is shipped, or was picked; one sentence of what was done."""
     manifest = candidate.manifest
-    shipped = assets.path(f"weights/{manifest.name}/{manifest.version}")
+    shipped = _shipped(manifest.name)
     is_better, said = _verdict(candidate, shipped)
     if is_picked:
         is_better, said = True, "picked by eye: now shipped."
     if not is_better:
         return said
     # The old one goes only when the new one lies whole beside it.
-    arriving = _fresh(shipped.with_name(f".{shipped.name}.part"))
+    place = assets.path(f"weights/{manifest.name}/{manifest.version}")
+    arriving = _fresh(place.with_name(f".{place.name}.part"))
     shutil.copytree(candidate.path, arriving)
-    _fresh(shipped)
-    arriving.rename(shipped)
+    if shipped is not None:
+        _fresh(shipped)
+    arriving.rename(_fresh(place))
     return said
 
 
-def _verdict(candidate: Bundle, shipped: Path) -> tuple[bool, str]:
+def _verdict(candidate: Bundle, shipped: Path | None) -> tuple[bool, str]:
     """Whether a candidate is better than what is shipped, and why, as one sentence."""
     if candidate.manifest.kinds.out == "image":
         return picturestarters.verdict(candidate.manifest.metrics, _shipped_metrics(shipped))
@@ -214,18 +232,18 @@ def _verdict(candidate: Bundle, shipped: Path) -> tuple[bool, str]:
     return True, f"{new:.4f} nats a note{'' if old is None else f' instead of {old:.4f}'}: now shipped."
 
 
-def _shipped_metrics(folder: Path) -> dict[str, Any] | None:
+def _shipped_metrics(folder: Path | None) -> dict[str, Any] | None:
     """Figures of the shipped bundle; None where there is none, or a damaged one."""
     try:
-        return read_bundle(folder).manifest.metrics if folder.exists() else None
+        return read_bundle(folder).manifest.metrics if folder else None
     except UserError:
         return None
 
 
-def _shipped_nll(folder: Path) -> float | None:
+def _shipped_nll(folder: Path | None) -> float | None:
     """The figure of the shipped bundle; None where there is none, or a damaged one."""
     try:
-        return held_out_nll(read_bundle(folder)) if folder.exists() else None
+        return held_out_nll(read_bundle(folder)) if folder else None
     except UserError:
         return None
 

@@ -19,9 +19,9 @@ def shipped(tmp_path, monkeypatch):
     return tmp_path / "assets" / "weights" / "chorales" / "1.0.0"
 
 
-def bundle(folder, metrics):
+def bundle(folder, metrics, version="1.0.0"):
     fields = {
-        "name": "chorales", "version": "1.0.0", "kinds": {"in": "notes", "out": "notes"},
+        "name": "chorales", "version": version, "kinds": {"in": "notes", "out": "notes"},
         "architecture": "chorale", "licence": "Apache-2.0", "metrics": metrics,
     }  # fmt: skip
     return write_bundle(folder, fields, {"x": torch.zeros(1)}, "card")
@@ -40,10 +40,17 @@ class TestPlace:
     @pytest.mark.parametrize(("new", "kept"), [(0.4, 0.4), (0.5, 0.5), (0.6, 0.5)])
     def test_the_better_one_stays(self, tmp_path, shipped, new, kept):
         bundle(shipped, {"nll_nats_per_note": 0.5})
-        said = starters._place(bundle(tmp_path / "new", {"nll_nats_per_note": new}))
+        said = starters._place(bundle(tmp_path / "new", {"nll_nats_per_note": new}, "1.1.0"))
         assert ("now shipped" in said) == (new < 0.5)
-        assert figure(shipped) == kept
-        assert [path.name for path in shipped.parent.iterdir()] == ["1.0.0"]
+        (left,) = shipped.parent.iterdir()
+        assert left.name == ("1.1.0" if new < 0.5 else "1.0.0")
+        assert figure(left) == kept
+
+    def test_other_weights_have_another_version(self, tmp_path, shipped):
+        assert starters._candidate(tmp_path, "chorales").name == "1.0.0"
+        for version, following in (("1.9.0", "1.10.0"), ("1.10.3", "1.11.0")):
+            bundle(shipped.with_name(version), {"nll_nats_per_note": 0.5}, version)
+            assert starters._candidate(tmp_path, "chorales").name == following
 
     def test_a_damaged_one_is_replaced(self, tmp_path, shipped):
         bundle(shipped, {"nll_nats_per_note": 0.1})
