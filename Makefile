@@ -5,7 +5,7 @@ PEERS ?= out/peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install run test lint bench bench-peers bench-pictures bench-finetune train-starters clean
+.PHONY: install run test lint bench bench-peers bench-pictures bench-finetune bench-chorales train-starters clean
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -52,6 +52,10 @@ bench-pictures: $(VENV)/.dev
 # Half an hour of CPU time: a hundred pictures of another kind from a shipped bundle; resumable.
 bench-finetune: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.finetune $(ARGS)
+
+# An hour and a half of CPU time: models of Bach's chorales, as a paper's table; resumable.
+bench-chorales: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.chorales $(ARGS)
 
 # ARGS="--only pictures" and the like; resumable.
 train-starters: install

@@ -58,7 +58,7 @@ class Budget:
 BUDGETS = {
     "partner": Budget(cpu=330, gpu=10),
     "band": Budget(cpu=150, gpu=8),
-    "chorales": Budget(cpu=32, gpu=3),
+    "chorales": Budget(cpu=10, gpu=3),
     "monsters": Budget(cpu=180, gpu=12),
     "sunflowers": Budget(cpu=240, gpu=12),
     "garden": Budget(cpu=120, gpu=8),
@@ -181,7 +181,7 @@ def _chorales(data: Path, run_dir: Path, minutes: float, device: str, advance: r
 
 
 def _candidate(run_dir: Path, name: str) -> Path:
-    """Folder of a candidate: called by the version after the shipped one, for other weights are another one."""
+    """Folder of a candidate, called by the version after the shipped one: other weights are another model."""
     shipped = _shipped(name)
     if shipped is None:
         return _fresh(run_dir / "bundle" / "1.0.0")

@@ -1,21 +1,21 @@
 """Four-part chorales on a 16th grid: the common yardstick for small sequence models.
 
-A piece is ``[steps, 4]`` MIDI pitches (soprano, alto, tenor, bass), -1 for a rest. Its tokens are the
-pitches in that order, step after step, held notes simply repeated; the figure is the mean over all
+A piece is ``[steps, 4]`` MIDI pitches (soprano, alto, tenor, bass), -1 for a rest in files. Its tokens are
+the pitches in that order, step after step, held notes simply repeated; the figure is the mean over all
 tokens of -ln p(token | all earlier tokens), in nats a note.
 
-The trunk is that of the event model. Beside the token before, every position is told what follows
-from the tokens before it: whose turn it is and where in the bar, what that voice did last and for how
-long, and where the other voices are.
+The model is built as the event model is: a row of the trunk for every step, told what the steps before it
+held, and heads that draw the row's columns one after the other, each told the columns before it. What both
+are told is in :mod:`models.sequence.choraleinputs`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,38 +25,39 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from midi.errors import UserError
-from models.sequence.network import Trunk, TrunkConfig
+from models.sequence.choraleinputs import (
+    BAR_STEPS,
+    MAX_INTERVAL,
+    N_HISTOGRAMS,
+    PITCH_CLASSES,
+    PITCHES,
+    REST,
+    SIZES,
+    UNKNOWN,
+    VOICES,
+    Inputs,
+    Piece,
+    Told,
+    inputs_of,
+    transposed,
+)
+from models.sequence.network import NORM_EPSILON, Trunk, TrunkConfig
 from models.training.contract import LoopConfig, adamw
 from models.training.data import Batches, ShuffledSampler
 
-VOICES = 4
-REST = 128
-NOTHING = 129
-"""Pitch of a voice before the piece begins."""
-
-BAR_STEPS = 16
-MAX_HELD = 32
-MAX_INTERVAL = 36
 N_OUT = REST + 1
 REACH = 24
 """Largest leap that the relative half of the output knows."""
 
-ARCHITECTURE = "chorale"
+ARCHITECTURE = "chorale-steps"
 HELD_TOO = "Each step holds soprano, alto, tenor and bass, held notes repeated."
 
-Piece = NDArray[np.int64]
-
-# One embedding table for each feature of `features`, by size.
-_SIZES = (
-    NOTHING + 1,  # the token before
-    VOICES,  # whose turn
-    BAR_STEPS,  # place in the bar
-    NOTHING + 1,  # own last pitch
-    MAX_HELD + 1,  # for how many steps it has been held
-    NOTHING + 1, NOTHING + 1, NOTHING + 1,  # the other voices' latest pitches
-    2 * MAX_INTERVAL + 2, 2 * MAX_INTERVAL + 2, 2 * MAX_INTERVAL + 2,  # the same from the own last pitch
-    1 << (VOICES - 1),  # which of the voices before it moved in this step
-)  # fmt: skip
+AT_START = (Told.OWN, Told.HELD, Told.LEAP_1, Told.LENGTH_1)
+"""Columns that the trunk is told of every voice: what is known before a step begins."""
+CERTAIN = (Told.MOVED, Told.PLACE)
+"""Columns that are never left out while training."""
+GUESSES = (Told.MATCH, Told.OWN_MATCH)
+"""Columns whose interval the output can point at."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,46 @@ class ChoraleConfig:
     """Size of a chorale model and how it is trained.
 
     Attributes:
-        trunk: The transformer.
+        trunk: The transformer; its context is in steps, and what is read at once when measuring.
+        head_width: Hidden width of the voices' blocks.
+        head_layers: Their number.
+        omit: Share of the relative columns that is left out while training.
+        omit_pitches: Share of the columns of :data:`choraleinputs.PITCHES` that is: by them pieces are
+            learned by heart.
         batch: Windows a batch.
+        window: Steps of a window.
         transpose: Largest transposition either way while training.
         seed: Of windows and initial weights.
     """
 
-    trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(192, 4, 4, 512, 0.3))
+    trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(128, 3, 4, 1024, 0.4))
+    head_width: int = 256
+    head_layers: int = 2
+    omit: float = 0.15
+    omit_pitches: float = 0.5
     batch: int = 4
+    window: int = 256
     transpose: int = 6
     seed: int = 0
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ChoraleConfig:
+        """The configuration that ``asdict`` made plain."""
+        return cls(**{**values, "trunk": TrunkConfig(**values["trunk"])})
+
+
+class Batch(NamedTuple):
+    """Windows of pieces as tensors.
+
+    Attributes:
+        categories: ``[b t 4 columns]``.
+        histograms: ``[b t 4 36]``.
+        targets: Pitches ``[b t 4]``, -1 where the piece has ended.
+    """
+
+    categories: Tensor
+    histograms: Tensor
+    targets: Tensor
 
 
 def read_pieces(path: Path, split: str) -> list[Piece]:
@@ -112,121 +143,178 @@ def _piece(raw: object, where: str) -> Piece:
     return np.where(is_rest, REST, table).astype(np.int64)
 
 
-def features(piece: Piece) -> NDArray[np.int64]:
-    """What each token may be told: ``[steps * 4, features]``, from earlier tokens only."""
-    steps = len(piece)
-    before = np.concatenate([np.full((1, VOICES), NOTHING), piece[:-1]])
-    held = np.zeros((steps, VOICES), dtype=np.int64)
-    for step in range(1, steps):
-        same = piece[step - 1] == before[step - 1]
-        held[step] = np.where(same, np.minimum(held[step - 1] + 1, MAX_HELD), 1)
-    moved = (piece != before).astype(np.int64)
-    table = np.zeros((steps, VOICES, len(_SIZES)), dtype=np.int64)
-    flat = piece.reshape(-1)
-    table[:, :, 0] = np.concatenate([[NOTHING], flat[:-1]]).reshape(steps, VOICES)
-    table[:, :, 1] = np.arange(VOICES)
-    table[:, :, 2] = (np.arange(steps) % BAR_STEPS)[:, None]
-    table[:, :, 3] = before
-    table[:, :, 4] = held
-    for voice in range(VOICES):
-        others = [other for other in range(VOICES) if other != voice]
-        for place, other in enumerate(others):
-            latest = piece[:, other] if other < voice else before[:, other]
-            table[:, voice, 5 + place] = latest
-            table[:, voice, 8 + place] = _interval(latest, before[:, voice])
-        table[:, voice, 11] = sum(moved[:, other] << other for other in range(voice))
-    return table.reshape(steps * VOICES, len(_SIZES))
+class HeadBlock(nn.Module):
+    """Gated feed-forward layer, added to what came in."""
 
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width, eps=NORM_EPSILON)
+        self.feed_in = nn.Linear(width, 2 * hidden, bias=False)
+        self.feed_out = nn.Linear(hidden, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
 
-def _interval(pitch: Piece, origin: Piece) -> Piece:
-    known = (pitch < REST) & (origin < REST)
-    return np.where(
-        known, np.clip(pitch - origin, -MAX_INTERVAL, MAX_INTERVAL) + MAX_INTERVAL, 2 * MAX_INTERVAL + 1
-    )
+    def forward(self, x: Tensor) -> Tensor:
+        """``[... w]`` to ``[... w]``."""
+        gate, value = self.feed_in(self.norm(x)).chunk(2, -1)
+        y: Tensor = x + self.dropout(self.feed_out(functional.silu(gate) * value))
+        return y
 
 
 class ChoraleModel(nn.Module):
-    """Features in, logits of the token out: by pitch, plus by interval from the voice's last pitch."""
+    """Inputs to logits: by pitch, by interval from the voice's last one, and by what would be repeated.
 
-    def __init__(self, config: TrunkConfig) -> None:
+    Args:
+        config: Its size.
+    """
+
+    def __init__(self, config: ChoraleConfig) -> None:
         super().__init__()
-        tables = [nn.Embedding(size, config.width) for size in _SIZES]
-        for table in tables:
-            nn.init.normal_(table.weight, std=0.02)
-        self.embeddings = nn.ModuleList(tables)
-        self.dropout = nn.Dropout(config.dropout)
-        self.trunk = Trunk(config)
-        self.by_pitch = nn.Linear(config.width, N_OUT)
-        self.by_interval = nn.Linear(config.width, 2 * REACH + 2)
+        torch.manual_seed(config.seed)
+        self.config = config
+        width = config.trunk.width
+        told = N_HISTOGRAMS * PITCH_CLASSES
+        self.place = nn.Embedding(BAR_STEPS, width)
+        self.before = nn.ModuleDict(
+            {f"{voice}_{column.name}": nn.Embedding(SIZES[column], width)
+             for voice in range(VOICES) for column in AT_START}
+        )  # fmt: skip
+        self.above_bass = nn.ModuleList(nn.Embedding(UNKNOWN + 1, width) for _ in range(VOICES - 1))
+        self.tonality = nn.Linear(told, width)
+        self.dropout = nn.Dropout(config.trunk.dropout)
+        self.trunk = Trunk(config.trunk)
+        self.voices = nn.Linear(width, VOICES * width)
+        self.now = nn.ModuleDict({column.name: nn.Embedding(SIZES[column], width) for column in Told})
+        self.tonality_now = nn.Linear(told, width)
+        self.blocks = nn.ModuleList(
+            HeadBlock(width, config.head_width, config.trunk.dropout) for _ in range(config.head_layers)
+        )
+        self.norm = nn.RMSNorm(width, eps=NORM_EPSILON)
+        self.by_pitch = nn.Linear(width, N_OUT)
+        self.by_interval = nn.Linear(width, 2 * REACH + 2)
+        self.by_guess = nn.Linear(width, len(GUESSES))
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+            elif isinstance(module, HeadBlock):
+                nn.init.normal_(module.feed_out.weight, std=0.02 / 3)
+        nn.init.zeros_(self.by_guess.weight)
+        nn.init.zeros_(self.by_guess.bias)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Integers ``[b t features]`` to logits ``[b t 129]``."""
-        x = sum((table(inputs[..., i]) for i, table in enumerate(self.embeddings)), start=torch.zeros(()))
-        hidden = self.trunk(self.dropout(x)).float()
-        interval = torch.arange(N_OUT, device=inputs.device) - inputs[..., 3:4]
+    def forward(self, categories: Tensor, histograms: Tensor) -> Tensor:
+        """``[b t 4 columns]`` and ``[b t 4 36]`` to logits ``[b t 4 129]``."""
+        own = categories[..., Told.OWN]
+        hidden = self.trunk(self.dropout(self._step(categories, own, histograms[:, :, -1])))
+        x = self.voices(hidden).view(*own.shape, -1) + self.tonality_now(histograms)
+        for column in Told:
+            x = x + self._kept(column, self.now[column.name](categories[..., column]))
+        for block in self.blocks:
+            x = block(x)
+        return self._logits(self.norm(x).float(), own[..., None], categories)
+
+    def _step(self, categories: Tensor, own: Tensor, histograms: Tensor) -> Tensor:
+        """What the trunk is told of the steps before each: ``[b t w]``."""
+        x: Tensor = self.place(categories[:, :, 0, Told.PLACE]) + self.tonality(histograms)
+        for voice in range(VOICES):
+            for column in AT_START:
+                table = self.before[f"{voice}_{column.name}"]
+                x = x + self._kept(column, table(categories[:, :, voice, column]))
+        bass = own[..., -1]
+        for voice, table in enumerate(self.above_bass):
+            interval = (own[..., voice] - bass).clamp(-MAX_INTERVAL, MAX_INTERVAL) + MAX_INTERVAL
+            interval = torch.where((own[..., voice] < REST) & (bass < REST), interval, UNKNOWN)
+            x = x + self._kept(Told.INTERVAL_1, table(interval))
+        return x
+
+    def _kept(self, column: Told, told: Tensor) -> Tensor:
+        """Leave out a share of a column's vectors while training, the others louder by as much."""
+        if not self.training or column in CERTAIN:
+            return told
+        share = self.config.omit_pitches if column in PITCHES else self.config.omit
+        kept = torch.rand(told.shape[:-1], device=told.device) >= share
+        left: Tensor = told * (kept / (1 - share))[..., None].to(told.dtype)
+        return left
+
+    def _logits(self, hidden: Tensor, own: Tensor, categories: Tensor) -> Tensor:
+        interval = torch.arange(N_OUT, device=own.device) - own
         # The last entry serves every pitch out of reach, the rest, and voices without a last pitch.
-        known = (interval.abs() <= REACH) & (inputs[..., 3:4] < REST)
+        known = (interval.abs() <= REACH) & (own < REST)
         known[..., REST] = False
         index = torch.where(known, interval + REACH, 2 * REACH + 1)
         logits: Tensor = self.by_pitch(hidden) + self.by_interval(hidden).gather(-1, index)
+        weights = self.by_guess(hidden)
+        for number, column in enumerate(GUESSES):
+            guess = categories[..., column, None]
+            is_one = (guess < UNKNOWN) & (own < REST)
+            pitch = torch.where(is_one, (own + guess - MAX_INTERVAL).clamp(0, REST - 1), REST)
+            logits = logits.scatter_add(-1, pitch, weights[..., number, None] * is_one)
         return logits
 
 
-def token_nll(model: ChoraleModel, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Nats of every token, ``[b t]``; targets of -1 count as 0."""
-    logits = model(inputs).float()
+def token_nll(model: nn.Module, batch: Batch) -> Tensor:
+    """Nats of every token, ``[b t 4]``; targets of -1 count as 0.
+
+    Args:
+        model: A :class:`ChoraleModel`, or another network that is called as it is.
+        batch: What it is told, and what comes.
+    """
+    logits = model(batch.categories, batch.histograms).float()
     return functional.cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), reduction="none", ignore_index=-1
-    ).view(targets.shape)
+        logits.flatten(0, 2), batch.targets.flatten(), reduction="none", ignore_index=-1
+    ).view(batch.targets.shape)
 
 
 def nll_per_note(
-    model: ChoraleModel, pieces: list[Piece], on_piece: Callable[[int, int], None] | None = None
+    model: nn.Module,
+    pieces: Sequence[Inputs],
+    window: int,
+    on_piece: Callable[[int, int], None] | None = None,
 ) -> tuple[float, int]:
     """Mean nats a note over all tokens of all pieces, and their number.
 
-    Long pieces are read in windows that overlap by half the context: a token counts once, with at
-    least half a context before it unless the piece is younger than that. Keys are left as they are.
+    Pieces longer than a window are read in windows that overlap by half: a token counts once, with at least
+    half a window before it unless the piece is younger than that. Keys are left as they are.
 
     Args:
         model: On any device; in evaluation mode, or dropout blurs the figure.
         pieces: At least one.
+        window: Steps that are read at once.
         on_piece: Told (done, total) pieces.
     """
-    context = model.trunk.config.context
-    half = context // 2
     device = next(model.parameters()).device
     total, count = 0.0, 0
     for number, piece in enumerate(pieces, 1):
-        inputs, targets = features(piece), piece.reshape(-1)
-        start, done = 0, 0
-        while done < len(targets):
-            x = torch.from_numpy(inputs[start : start + context])[None].to(device)
-            y = torch.from_numpy(targets[start : start + context])[None].to(device)
+        start, done, steps = 0, 0, len(piece.targets)
+        while done < steps:
+            seen = slice(start, start + window)
+            arrays = (piece.categories[seen], piece.histograms[seen], piece.targets[seen])
+            batch = Batch(*(torch.from_numpy(array)[None].to(device) for array in arrays))
             with torch.inference_mode():
-                nll = token_nll(model, x, y)[0]
+                nll = token_nll(model, batch)[0]
             total += float(nll[done - start :].sum())
             done = start + len(nll)
-            start = done - half
-        count += len(targets)
+            start = done - window // 2
+        count += piece.targets.size
         if on_piece:
             on_piece(number, len(pieces))
     return total / count, count
 
 
 class ChoraleTask:
-    """Contributes the chorale model to the training loop.
+    """Contributes a chorale model to the training loop.
 
     Args:
-        config: What to train and how.
+        config: How to train.
+        model: A :class:`ChoraleModel`, or another network that is called as it is.
         train: Pieces to learn from.
         valid: Pieces held out; the metric is their nats a note.
     """
 
-    def __init__(self, config: ChoraleConfig, train: list[Piece], valid: list[Piece]) -> None:
-        self.config, self.train, self.valid = config, train, valid
-        torch.manual_seed(config.seed)
-        self.model = ChoraleModel(config.trunk)
+    def __init__(
+        self, config: ChoraleConfig, model: nn.Module, train: list[Piece], valid: list[Piece]
+    ) -> None:
+        self.config, self.model = config, model
+        self.train = [inputs_of(piece) for piece in train]
+        self.valid = [inputs_of(piece) for piece in valid]
 
     def modules(self) -> dict[str, nn.Module]:
         """The network."""
@@ -236,7 +324,7 @@ class ChoraleTask:
         """One AdamW."""
         return {"model": adamw(self.model, config)}
 
-    def source(self, rank: int, world_size: int) -> Batches[Tensor]:
+    def source(self, rank: int, world_size: int) -> Batches[Batch]:
         """Shuffled pieces, each transposed and cut at random."""
         return Batches(
             ShuffledSampler(len(self.train), self.config.seed, rank, world_size),
@@ -244,31 +332,30 @@ class ChoraleTask:
             self._batch,
         )
 
-    def _batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        """``[b t features + 1]``: the features and the token itself, -1 where the piece has ended."""
-        context = self.config.trunk.context
-        batch = np.zeros((len(indices), context, len(_SIZES) + 1), dtype=np.int64)
-        batch[:, :, -1] = -1
+    def _batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        reach, window = self.config.transpose, self.config.window
+        shape = (len(indices), window, VOICES)
+        categories = np.zeros((*shape, len(Told)), dtype=np.int64)
+        histograms = np.zeros((*shape, N_HISTOGRAMS * PITCH_CLASSES), dtype=np.float32)
+        targets = np.full(shape, -1, dtype=np.int64)
         for row, index in enumerate(indices):
-            piece = self._transposed(self.train[index], rng)
-            start = VOICES * int(rng.integers(max(len(piece) - context // VOICES, 0) + 1))
-            table = np.column_stack([features(piece), piece.reshape(-1)])[start : start + context]
-            batch[row, : len(table)] = table
-        return torch.from_numpy(batch)
+            piece = transposed(self.train[index], int(rng.integers(-reach, reach + 1)))
+            start = int(rng.integers(max(len(piece.targets) - window, 0) + 1))
+            taken = piece.targets[start : start + window]
+            targets[row, : len(taken)] = taken
+            categories[row, : len(taken)] = piece.categories[start : start + window]
+            histograms[row, : len(taken)] = piece.histograms[start : start + window]
+        return Batch(*(torch.from_numpy(array) for array in (categories, histograms, targets)))
 
-    def _transposed(self, piece: Piece, rng: np.random.Generator) -> Piece:
-        reach = self.config.transpose
-        return np.where(piece < REST, np.clip(piece + int(rng.integers(-reach, reach + 1)), 0, 127), piece)
-
-    def losses(self, phase: str, batch: Tensor, step: int) -> dict[str, Tensor]:
+    def losses(self, phase: str, batch: Batch, step: int) -> dict[str, Tensor]:
         """Mean nats a token."""
         del phase, step
-        nll = token_nll(self.model, batch[..., :-1], batch[..., -1])
-        return {"loss": nll.sum() / (batch[..., -1] >= 0).sum()}
+        nll = token_nll(self.model, batch)
+        return {"loss": nll.sum() / (batch.targets >= 0).sum()}
 
     def evaluate(self) -> Mapping[str, float]:
         """Nats a note on the held-out pieces."""
-        return {"metric": nll_per_note(self.model, self.valid)[0]}
+        return {"metric": nll_per_note(self.model, self.valid, self.config.trunk.context)[0]}
 
     def describe(self) -> dict[str, Any]:
         """The configuration as plain values."""
