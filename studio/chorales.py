@@ -106,6 +106,7 @@ def train_chorales(
     """
     train, valid = read_pieces(file, "train"), read_pieces(file, "valid")
     config = config or ChoraleConfig()
+    torch.manual_seed(config.seed)
     model = ChoraleModel(config)
     task = ChoraleTask(config, model, train, valid)
     fitted = fit(task, loop_config(run_dir, minutes, device), resume=True, report=report)

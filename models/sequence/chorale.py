@@ -169,7 +169,6 @@ class ChoraleModel(nn.Module):
 
     def __init__(self, config: ChoraleConfig) -> None:
         super().__init__()
-        torch.manual_seed(config.seed)
         self.config = config
         width = config.trunk.width
         told = N_HISTOGRAMS * PITCH_CLASSES

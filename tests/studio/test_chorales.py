@@ -37,6 +37,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def bundle():
+    torch.manual_seed(0)
     model = ChoraleModel(CONFIG).eval()
     return chorales.write_chorale_bundle(user_folder() / "chorales" / "9.0.0", model, CONFIG, FIGURES)
 
