@@ -34,8 +34,7 @@ from models.image.metrics import nearest_ratio, sliced_wasserstein
 from models.image.pictures import PictureSet, build_pictures
 from models.image.recipe import PictureRun
 from models.image.sheet import contact, write_image
-from models.image.task import SAMPLES, SNAPSHOTS, PictureTask
-from models.training.checkpoint import read_tensors
+from models.image.task import SAMPLES, PictureTask
 from models.training.contract import Progress
 from models.training.loop import fit
 from models.training.runs import claim, write_settings
@@ -148,15 +147,14 @@ def result_of(
     if fitted.interrupted:
         raise KeyboardInterrupt
     keep_marks(run.run_dir)
-    last = max((run.run_dir / SNAPSHOTS).glob("*.safetensors"))
-    weights = read_tensors(last)[0]
-    own = task.generator.state_dict()
-    task.generator.load_state_dict({key: weights[key].to(own[key].dtype) for key in own})
+    # What `train pictures` would ship: its best by its own figure, not what it ends with.
+    chosen = recipe.choose(task, fitted, None)
     task.generator.eval()
+    task.generator.center(seed)
     made = task.make(count)
     write_image(run.run_dir / "grid.png", contact(made[:64], 8))
     found = figures_of(made, pictures, judge) | {
-        "steps": fitted.step, "elapsed_s": fitted.elapsed_s,
+        "steps": fitted.step, "chosen": chosen, "elapsed_s": fitted.elapsed_s,
         "parameters": sum(p.numel() for p in task.generator.parameters()),
     }  # fmt: skip
     file.write_text(json.dumps(found))
