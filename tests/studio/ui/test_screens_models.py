@@ -88,7 +88,7 @@ def test_using_a_model_tells_the_desk_and_is_remembered(scene: Scene) -> None:
 
 
 def test_what_cannot_play_live_cannot_be_chosen(scene: Scene) -> None:
-    scene.choose("chorales@1.0.0")
+    scene.choose(f"chorales@{registry.current_version('chorales')}")
     assert not scene.screen.detail.use.is_enabled
     assert not scene.screen.detail.preview.is_visible
     scene.pilot.press("return")
