@@ -11,7 +11,7 @@ import torch
 from models.sequence.choraleinputs import VOICES, inputs_of
 from models.sequence.network import Trunk, TrunkConfig
 from tests.bench import chorales as program
-from tests.models.test_chorale import CONFIG, random_piece, read_at_once
+from tests.models.test_chorale import CONFIG, random_piece, read_at_once, write_pieces
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +21,7 @@ def leave_threads(monkeypatch):
 
 @pytest.fixture
 def file(tmp_path):
-    pieces = {
-        split: [np.where(p == 128, -1, p).tolist() for p in (random_piece(i, 9), random_piece(i + 1, 12))]
-        for i, split in enumerate(("train", "valid"))
-    }
-    path = tmp_path / "pieces.json"
-    path.write_text(json.dumps(pieces))
-    return path
+    return write_pieces(tmp_path / "pieces.json")
 
 
 def tiny(row, seed):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,16 @@ def random_piece(seed: int, steps: int):
     rng = np.random.default_rng(seed)
     piece = 60 + np.cumsum(rng.integers(-2, 3, (steps, VOICES)), axis=0)
     return np.where(rng.random((steps, VOICES)) < 0.1, REST, piece).astype(np.int64)
+
+
+def write_pieces(path: Path) -> Path:
+    """A file of two short pieces in each split."""
+    pieces = {
+        split: [np.where(p == REST, -1, p).tolist() for p in (random_piece(i, 9), random_piece(i + 1, 12))]
+        for i, split in enumerate(("train", "valid"))
+    }
+    path.write_text(json.dumps(pieces))
+    return path
 
 
 def read_at_once(piece) -> Batch:

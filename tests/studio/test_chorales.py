@@ -15,7 +15,7 @@ from models.sequence.choraleinputs import inputs_of
 from models.sequence.network import TrunkConfig
 from studio import chorales
 from studio.cli import run
-from tests.models.test_chorale import random_piece
+from tests.models.test_chorale import random_piece, write_pieces
 
 CONFIG = ChoraleConfig(TrunkConfig(16, 1, 2, 32, 0.0), head_width=16, head_layers=1, batch=2, window=16)
 FIGURES = {
@@ -26,13 +26,7 @@ FIGURES = {
 
 @pytest.fixture
 def file(tmp_path):
-    pieces = {
-        split: [np.where(p == 128, -1, p).tolist() for p in (random_piece(i, 9), random_piece(i + 1, 12))]
-        for i, split in enumerate(("train", "valid"))
-    }
-    path = tmp_path / "pieces.json"
-    path.write_text(json.dumps(pieces))
-    return path
+    return write_pieces(tmp_path / "pieces.json")
 
 
 @pytest.fixture
