@@ -1,7 +1,7 @@
 """Ports: listing, opening, hot-plug, panic and the loopback guard.
 
 Threads: ports are opened, closed and polled by one thread, the engine's. An ``InputPort`` calls its
-sink on the MIDI system's thread; an ``OutputPort`` may be sent to from any thread.
+sink on the thread that reads it; an ``OutputPort`` may be sent to from any thread.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class InputPort(_Port):
 
     Attributes:
         decoder: Counts what was left out.
-        n_sink_faults: Exceptions that the sink raised; they never reach the MIDI system's thread.
+        n_sink_faults: Exceptions that the sink raised; they never reach the reading thread.
     """
 
     direction = Direction.INPUT
@@ -149,7 +149,7 @@ class InputPort(_Port):
         self._guard = guard
 
     def receive(self, data: Sequence[int]) -> None:
-        """Take one raw message (the MIDI system calls this on its own thread)."""
+        """Take one raw message (the reading thread calls this)."""
         now_s = self._clock.now_s()
         message = self.decoder.decode(data)
         if message is None or (self._guard and self._guard.is_echo(bytes(data), now_s)):

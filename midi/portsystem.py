@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from midi.errors import UserError
 
 Receive = Callable[[Sequence[int]], None]
-"""Called with the bytes of one message on the system's own thread."""
+"""Called with the bytes of one message on the thread that reads the port."""
 
 API_ORDER = ("alsa", "jack", "core", "winmm")
 """The order in which systems are tried; each computer has one or two of them."""
@@ -30,10 +30,16 @@ _JACK_SETTLE_S = 0.06
 # A new JACK connection carries nothing before the next two periods (21 ms each at 1024 frames, 48 kHz):
 # measured, a message sent right after opening is lost.
 
-_LOST_CALLBACK_S = 0.005
-_LIVE_CALLBACK_S = 0.025
-# Time for a callback under way to get the interpreter and finish: little where nothing comes any more,
-# more than one JACK period (21 ms) where the other side still plays.
+_JACK_REST_S = 0.025
+# More than a period of 21 ms. rtmidi frees a client's memory before JACK has stopped the thread that uses it;
+# after a period without a port that thread has nothing more to do with it.
+
+_READ_EVERY_S = 0.001
+_READ_EVERY_AT_REST_S = 0.005
+_REST_AFTER_S = 10.0
+# A look takes 40 µs: 4 % of a core while somebody plays, 1 % while nobody does.
+
+_QUEUE_LIMIT = 4096  # Messages waiting to be read: four seconds of the fullest cable of MIDI 1.0.
 
 _WITHOUT_MIDI = "the computer's keys and MIDI files work without."
 
@@ -59,7 +65,7 @@ class Connection(Protocol):
 
 
 class MidiSystem(Protocol):
-    """A source of ports. All methods belong to one thread; ``Receive`` runs on another."""
+    """A source of ports. All methods belong to one thread; ``Receive`` runs on others."""
 
     api: str
     problem: UserError | None
@@ -158,6 +164,37 @@ class NoMidiSystem:
         """Nothing to let go."""
 
 
+class _Reader:
+    """The thread that hands on what an input has received.
+
+    rtmidi would call Python on the MIDI system's own thread. That thread may then wait for the interpreter
+    while rtmidi, which never lets go of it, waits for the thread to end; JACK cancels it even inside the
+    interpreter, whose lock is then never free again; and rtmidi frees the callback's argument while it is
+    read. Measured: a port closed while messages pour in hung the process within 5 to 40 closings.
+    """
+
+    def __init__(self, port: Any, receive: Receive) -> None:
+        self._port = port
+        self._receive = receive
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="midi in", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        last_s = time.monotonic()
+        while not self._stopping:
+            while (message := self._port.get_message()) is not None:
+                self._receive(message[0])
+                last_s = time.monotonic()
+            is_at_rest = time.monotonic() - last_s > _REST_AFTER_S
+            time.sleep(_READ_EVERY_AT_REST_S if is_at_rest else _READ_EVERY_S)
+
+    def stop(self) -> None:
+        """Return when nothing more is handed on."""
+        self._stopping = True
+        self._thread.join()
+
+
 class _RtConnection:
     """An rtmidi object with one open port."""
 
@@ -166,6 +203,7 @@ class _RtConnection:
         self._direction = direction
         self._receive = receive
         self._port: Any = None
+        self._reader: _Reader | None = None
 
     def send(self, data: bytes) -> None:
         if self._port is not None:
@@ -190,52 +228,44 @@ class _RtConnection:
     def _open(self, name: str) -> None:
         if self._port is None:
             self._port = self._system.new_client(self._direction, CLIENT_NAME)
-        self._deafen(self._port, _LOST_CALLBACK_S)
+        self._deafen()
         self._port.close_port()
         names = self._port.get_ports()
         if name not in names:
             raise _cannot_open(self._direction, name)
-        self._listen()
         self._port.open_port(names.index(name), name="in" if self._direction is Direction.INPUT else "out")
+        self._listen()
 
     def publish(self, name: str) -> None:
         with quiet_stderr():
             try:
                 self._port = self._system.new_client(self._direction, name)
-                self._listen()
                 self._port.open_virtual_port("in" if self._direction is Direction.INPUT else "out")
             except Exception as error:
                 raise UserError(
                     f"The virtual MIDI {self._direction} port '{name}' could not be made.",
                     "See `antiphon ports` for what there is.",
                 ) from error
+        self._listen()
 
     def _listen(self) -> None:
-        # close_port() also forgets the callback, so it is set anew before every opening.
-        receive = self._receive
-        if receive is None:
-            return
-        self._port.cancel_callback()
-        self._port.ignore_types(sysex=False, timing=False, active_sense=False)
-        self._port.set_callback(lambda event, _: receive(event[0]))
+        if self._receive is not None:
+            self._reader = _Reader(self._port, self._receive)
+
+    def _deafen(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.stop()
 
     def _discard(self) -> None:
+        self._deafen()
         port, self._port = self._port, None
         if port is not None:
-            self._deafen(port, _LIVE_CALLBACK_S)
             with suppress(Exception):
+                port.close_port()
+                if self._system.api == "jack":
+                    time.sleep(_JACK_REST_S)
                 port.delete()
-
-    def _deafen(self, port: Any, wait_s: float) -> None:
-        """Let a callback that is waiting for the interpreter finish, and begin no other.
-
-        rtmidi keeps the interpreter locked while it closes a client, and JACK's closing waits for the
-        thread that runs the callback: measured, without this they wait for each other for ever.
-        """
-        if self._receive is not None:
-            with suppress(Exception):
-                port.cancel_callback()
-            time.sleep(wait_s)
 
     def close(self) -> None:
         with quiet_stderr():
@@ -267,8 +297,11 @@ class RtMidiSystem:
 
     def new_client(self, direction: Direction, name: str) -> Any:
         """A bare rtmidi object that shows no port yet."""
-        make = self._rtmidi.MidiIn if direction is Direction.INPUT else self._rtmidi.MidiOut
-        return make(self._api_id, name=name)
+        if direction is Direction.OUTPUT:
+            return self._rtmidi.MidiOut(self._api_id, name=name)
+        client = self._rtmidi.MidiIn(self._api_id, name=name, queue_size_limit=_QUEUE_LIMIT)
+        client.ignore_types(sysex=False, timing=False, active_sense=False)
+        return client
 
     def names(self, direction: Direction) -> tuple[str, ...]:
         """Full names; about 50 µs on JACK."""
@@ -297,9 +330,10 @@ class RtMidiSystem:
         return connection
 
     def close(self) -> None:
-        """Delete the probing clients."""
+        """Delete the probing clients; from then on there are no names."""
+        probes, self._probes = self._probes, {}
         with quiet_stderr(), suppress(Exception):
-            for probe in self._probes.values():
+            for probe in probes.values():
                 probe.delete()
 
 

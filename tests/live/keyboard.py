@@ -18,6 +18,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -40,13 +41,21 @@ class Keyboard:
         self._out = self._open_out()
         self._in = rtmidi.MidiIn(self._api, name=name)
         self._in.ignore_types(sysex=False, timing=False, active_sense=False)
-        self._in.set_callback(lambda event, _: self.heard.append((time.monotonic(), event[0])))
         self._in.open_virtual_port("in")
+        self._is_listening = True
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _open_out(self):
         out = self._rtmidi.MidiOut(self._api, name=self._name)
         out.open_virtual_port("out")
         return out
+
+    def _listen(self) -> None:
+        while self._is_listening:
+            while message := self._in.get_message():
+                self.heard.append((time.monotonic(), message[0]))
+            time.sleep(0.001)
 
     def send(self, *data: int) -> None:
         self.sent.append((time.monotonic(), list(data)))
@@ -58,6 +67,8 @@ class Keyboard:
         self._out = self._open_out()
 
     def close(self) -> None:
+        self._is_listening = False
+        self._listener.join()
         self._out.delete()
         self._in.delete()
 

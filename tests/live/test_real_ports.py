@@ -1,5 +1,6 @@
 """Real ports over JACK: a keyboard in another process, everything heard, everything closed."""
 
+import threading
 import time
 
 import pytest
@@ -24,6 +25,7 @@ from tests.live.keyboard import KeyboardProcess, notes_on_wire
 pytestmark = [pytest.mark.device, pytest.mark.timeout(120)]
 
 N_NOTES = 800
+N_CLOSINGS = 25
 ECHO_S = 0.030
 SETTLE_S = 0.1  # Two periods of 21 ms before a new JACK connection carries messages, and some to spare.
 
@@ -149,6 +151,40 @@ def test_a_lost_output_is_found_again_and_its_hanging_note_released(system):
     assert [(m.kind, m.data1) for m in heard.drain()] == [(Kind.NOTE_OFF, 60)]
     output.close()
     synth.close()
+
+
+def test_an_input_closes_and_reopens_while_messages_pour_in(system):
+    clock, heard, is_over = SystemClock(), InputQueue(), threading.Event()
+    source = publish_output(system, "Fountain", clock)
+
+    def pour():
+        while not is_over.wait(0.005):
+            for pitch in range(40, 50):
+                source.send(note_on(0, pitch, 80))
+
+    def keep_the_interpreter_busy():
+        while not is_over.is_set():
+            sum(range(1000))
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (pour, keep_the_interpreter_busy)]
+    for thread in threads:
+        thread.start()
+    n_heard = []
+    for _ in range(N_CLOSINGS):
+        port = open_input(system, "fountain", heard.put, clock)
+        wait_until(lambda: len(heard), "messages came")
+        port.reopen(port.name)
+        heard.drain()
+        wait_until(lambda: len(heard), "messages came again")
+        port.close()
+        heard.drain()
+        time.sleep(SETTLE_S / 4)
+        n_heard.append(len(heard))
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    source.close()
+    assert n_heard == [0] * N_CLOSINGS
 
 
 def test_virtual_ports_are_listed(system):

@@ -4,6 +4,8 @@ import ctypes
 import os
 import subprocess
 import sys
+import time
+from collections import deque
 
 import pytest
 
@@ -24,11 +26,13 @@ from tests.midi.wire import ON
 
 
 class FakeClient:
-    """An rtmidi object: one port at a time, and closing it forgets the callback, as in python-rtmidi."""
+    """An rtmidi object: one port at a time, and what it has received waits to be asked for."""
 
     def __init__(self, library):
         self._library = library
-        self.opened = self.callback = None
+        self.opened = None
+        self.is_deleted = False
+        self.received = deque()
         library.clients.append(self)
 
     def get_ports(self):
@@ -45,22 +49,20 @@ class FakeClient:
         self.open_port(0, name)
 
     def close_port(self):
-        self.opened = self.callback = None
-
-    def cancel_callback(self):
-        self.callback = None
+        self.opened = None
 
     def ignore_types(self, sysex, timing, active_sense):
         self.heeds_all = not (sysex or timing or active_sense)
 
-    def set_callback(self, callback):
-        self.callback = callback
+    def get_message(self):
+        assert not self.is_deleted, "rtmidi would crash here"
+        return (self.received.popleft(), 0.0) if self.received else None
 
     def send_message(self, data):
         self._library.wire.append((self.opened, data))
 
     def delete(self):
-        self.close_port()
+        self.is_deleted = True
         self._library.clients.remove(self)
 
 
@@ -80,8 +82,9 @@ class FakeRtMidi:
     def get_api_name(self, number):
         return {2: "alsa", 3: "jack"}[number]
 
-    def MidiIn(self, number, name):
+    def MidiIn(self, number, name, queue_size_limit=1024):
         assert name
+        assert queue_size_limit >= 1024
         if self.get_api_name(number) not in self._answers:
             os.write(2, b"ALSA lib: noise")
             raise SystemError("no sequencer")
@@ -172,19 +175,44 @@ def test_windows_points_to_loopmidi(alsa):
     assert "loopMIDI" in caught.value.hint
 
 
+def wait_for(heard, n_messages):
+    deadline_s = time.monotonic() + 20.0
+    while len(heard) < n_messages:
+        assert time.monotonic() < deadline_s, f"heard only {heard}"
+        time.sleep(0.001)
+
+
 def test_an_input_listens_again_after_reopening(alsa, library):
     heard = []
     connection = alsa.connect(Direction.INPUT, "Synth:in", heard.append)
     connection.reopen("Synth:in")
     client = library.clients[-1]
     assert client.heeds_all
-    client.callback(([ON, 60, 1], 0.0), None)
-    assert heard == [[ON, 60, 1]]
+    client.received += [[ON, 60, 1], [ON, 62, 1]]
+    wait_for(heard, 2)
+    assert heard == [[ON, 60, 1], [ON, 62, 1]]
     assert len(library.clients) == 3, "two probes and one client that is used again"
     connection.close()
     connection.close()
     alsa.close()
     assert library.clients == []
+
+
+def test_a_closed_input_is_asked_for_nothing_and_says_nothing(alsa, library, monkeypatch):
+    faults, heard = [], []
+    monkeypatch.setattr("threading.excepthook", faults.append)
+    connection = alsa.connect(Direction.INPUT, "Synth:in", heard.append)
+    client = library.clients[-1]
+    connection.close()
+    client.received.append([ON, 60, 1])
+    time.sleep(0.02)
+    assert (heard, faults) == ([], [])
+
+
+def test_a_closed_system_has_no_ports(alsa):
+    assert alsa.names(Direction.INPUT) == ("Synth:in",)
+    alsa.close()
+    assert alsa.names(Direction.INPUT) == ()
 
 
 def test_an_output_sends_to_the_port_of_its_name(alsa, library):
@@ -214,7 +242,8 @@ def test_a_port_gone_since_it_was_listed_cannot_be_opened(alsa):
 def test_a_virtual_port_is_made_or_refused_with_a_sentence(alsa, library):
     heard = []
     alsa.publish(Direction.INPUT, "Antiphon", heard.append)
-    library.clients[-1].callback(([0xF8], 0.0), None)
+    library.clients[-1].received.append([0xF8])
+    wait_for(heard, 1)
     assert heard == [[0xF8]]
     library.refusals = 1
     with pytest.raises(UserError, match="'Antiphon' could not be made"):
