@@ -108,14 +108,15 @@ def train_chorales(
     config = config or ChoraleConfig()
     torch.manual_seed(config.seed)
     model = ChoraleModel(config)
-    task = ChoraleTask(config, model, train, valid)
+    learned, unseen = ([inputs_of(piece) for piece in pieces] for pieces in (train, valid))
+    task = ChoraleTask(config, model, learned, unseen)
     fitted = fit(task, loop_config(run_dir, minutes, device), resume=True, report=report)
     if fitted.interrupted:
         return None
     if fitted.best_weights is not None:
         model.load_state_dict(read_weights(fitted.best_weights)["model"])
     model.cpu().eval()
-    nll, notes = nll_per_note(model, task.valid, config.trunk.context)
+    nll, notes = nll_per_note(model, unseen, config.trunk.context)
     figures = {
         "nll_nats_per_note": nll,
         "notes": notes,

@@ -38,7 +38,6 @@ from models.sequence.choraleinputs import (
     Inputs,
     Piece,
     Told,
-    inputs_of,
     transposed,
 )
 from models.sequence.network import NORM_EPSILON, Trunk, TrunkConfig
@@ -309,11 +308,10 @@ class ChoraleTask:
     """
 
     def __init__(
-        self, config: ChoraleConfig, model: nn.Module, train: list[Piece], valid: list[Piece]
+        self, config: ChoraleConfig, model: nn.Module, train: Sequence[Inputs], valid: Sequence[Inputs]
     ) -> None:
         self.config, self.model = config, model
-        self.train = [inputs_of(piece) for piece in train]
-        self.valid = [inputs_of(piece) for piece in valid]
+        self.train, self.valid = train, valid
 
     def modules(self) -> dict[str, nn.Module]:
         """The network."""

@@ -68,7 +68,7 @@ class Told(IntEnum):
     MATCH = 15
     """Interval that followed where all four voices were last as they are now."""
     MATCH_TRUST = 16
-    """How long they had been, and whether the voices before it go on as they did."""
+    """Stands after its guess. How long they had been, and whether the voices before it go on as they did."""
     OWN_MATCH = 17
     """The same of the own voice alone."""
     OWN_MATCH_TRUST = 18
@@ -128,14 +128,14 @@ def inputs_of(piece: Piece) -> Inputs:
             own[:, Told.INTERVAL_1 + column] = intervals(latest[:, other], before[:, voice])
         own[:, Told.MOVED] = moved[:, :voice] @ (1 << np.arange(voice))
         _tell_notes(own, piece[:, voice])
-        has_match = found >= 0
-        own[:, Told.MATCH] = np.where(has_match, intervals(piece[found, voice], before[:, voice]), UNKNOWN)
         goes_on = (piece[found, :voice] == piece[:, :voice]).all(1)
-        own[:, Told.MATCH_TRUST] = np.where(has_match, 2 * _longer_than(length) - 1 + goes_on, 0)
         own_found, own_length = _latest_match(piece[:, voice, None])
-        own_next = intervals(piece[own_found, voice], before[:, voice])
-        own[:, Told.OWN_MATCH] = np.where(own_found >= 0, own_next, UNKNOWN)
-        own[:, Told.OWN_MATCH_TRUST] = np.where(own_found >= 0, _longer_than(own_length), 0)
+        for guess, at, trust in (
+            (Told.MATCH, found, 2 * _longer_than(length) - 1 + goes_on),
+            (Told.OWN_MATCH, own_found, _longer_than(own_length)),
+        ):
+            own[:, guess] = np.where(at >= 0, intervals(piece[at, voice], before[:, voice]), UNKNOWN)
+            own[:, guess + 1] = np.where(at >= 0, trust, 0)
     return Inputs(table, _histograms(piece, before), piece)
 
 

@@ -147,7 +147,7 @@ def bench(
     """
     torch.set_num_threads(1)
     train, valid = read_pieces(data, "train"), read_pieces(data, "valid")
-    told = [inputs_of(piece) for piece in valid]
+    learned, unseen = ([inputs_of(piece) for piece in pieces] for pieces in (train, valid))
     results: dict[str, Any] = {
         "unigram": {"valid": [unigram_nll(train, valid)]},
         "copy-bigram": {"valid": [copy_bigram_nll(train, valid)]},
@@ -155,12 +155,12 @@ def bench(
     ensemble: list[nn.Module] = []
     for row in rows:
         count = seeds if row == "steps" else other_seeds
-        found = [result_of(row, seed, out, minutes, device, train, valid) for seed in range(count)]
+        found = [result_of(row, seed, out, minutes, device, learned, unseen) for seed in range(count)]
         results[row] = {key: [each[key] for each in found] for key in found[0]}
         if row == "steps":
             ensemble = [load(row, seed, out) for seed in range(seeds)]
     if len(ensemble) > 1:
-        results["ensemble"] = {"valid": [ensemble_nll(ensemble, told)]}
+        results["ensemble"] = {"valid": [ensemble_nll(ensemble, unseen)]}
     report = {"minutes": minutes, "rows": results, "published": PUBLISHED, "goals": GOALS}
     out.mkdir(parents=True, exist_ok=True)
     (out / "bench-chorales.json").write_text(json.dumps(report, indent=2))
@@ -168,7 +168,13 @@ def bench(
 
 
 def result_of(
-    row: Row, seed: int, out: Path, minutes: float, device: str, train: list[Piece], valid: list[Piece]
+    row: Row,
+    seed: int,
+    out: Path,
+    minutes: float,
+    device: str,
+    train: Sequence[Inputs],
+    valid: Sequence[Inputs],
 ) -> dict[str, Any]:
     """Train one row with one seed, or go on with it, or take up what it gave."""
     folder = out / f"{row}-{seed}"

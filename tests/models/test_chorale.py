@@ -277,7 +277,7 @@ class TestTask:
     CONFIG = replace(CONFIG, batch=3, window=8, transpose=6)
 
     def test_batches(self):
-        train = [random_piece(seed, steps) for seed, steps in ((1, 5), (2, 8), (3, 30))]
+        train = [inputs_of(random_piece(seed, steps)) for seed, steps in ((1, 5), (2, 8), (3, 30))]
         task = ChoraleTask(self.CONFIG, chorale_model(), train, train[:1])
         batch = next(task.source(0, 1))
         assert batch.categories.shape == (3, 8, VOICES, len(Told))
@@ -287,8 +287,8 @@ class TestTask:
             assert torch.equal(categories[1:steps, :, Told.OWN], targets[: steps - 1])
 
     def test_every_key_comes_up(self):
-        piece = np.full((2, VOICES), 60)
-        task = ChoraleTask(self.CONFIG, chorale_model(), [piece], [piece])
+        pieces = [inputs_of(np.full((2, VOICES), 60))]
+        task = ChoraleTask(self.CONFIG, chorale_model(), pieces, pieces)
         source = task.source(0, 1)
         assert {int(next(source).targets[0, 0, 0]) for _ in range(200)} == set(range(54, 67))
 
@@ -297,7 +297,7 @@ class TestTask:
 
         piece = random_piece(5, 8)
         config = replace(CONFIG, batch=1, window=8, transpose=0)
-        task = ChoraleTask(config, chorale_model(), [piece], [piece])
+        task = ChoraleTask(config, chorale_model(), [inputs_of(piece)], [inputs_of(piece)])
         (optimizer,) = task.optimizers(LoopConfig(tmp_path, max_steps=1, learning_rate=3e-2)).values()
         before, source = task.evaluate()["metric"], task.source(0, 1)
         for step in range(30):
