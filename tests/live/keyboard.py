@@ -25,7 +25,6 @@ from pathlib import Path
 PHRASE = (60, 64, 67, 72, 71, 67, 65, 62, 57, 60, 65, 69)
 VELOCITY = 90
 SLOWEST_REPLY_S = 60.0
-DOUBLE_S = 0.025
 
 
 class Keyboard:
@@ -172,19 +171,6 @@ class KeyboardProcess:
         self.go()
         assert self._process.wait(SLOWEST_REPLY_S) == 0
         return json.loads(self._report.read_text())
-
-
-def without_doubles(messages: list) -> list:
-    """``messages`` without those that came twice within ``DOUBLE_S``, as a starved JACK server has it.
-
-    A client that misses its cycle leaves its messages in place, and the next cycle hands them out again.
-    """
-    kept, last_s = [], {}
-    for at_s, data in messages:
-        if at_s - last_s.get(bytes(data), -1.0) > DOUBLE_S:
-            kept.append([at_s, data])
-        last_s[bytes(data)] = at_s
-    return kept
 
 
 def notes_on_wire(messages: list) -> tuple[list[int], list[int]]:

@@ -6,20 +6,18 @@ import pty
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from studio.live.session import load_take
-from tests.live.conftest import connections, wait_until
-from tests.live.keyboard import KeyboardProcess, notes_on_wire, without_doubles
+from tests.live.conftest import connections, n_at_risk, n_differing, wait_until
+from tests.live.keyboard import KeyboardProcess, notes_on_wire
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
 N_NOTES = 800
-N_DOUBLED = 8  # Two periods' worth.
 ALL_NOTES_OFF = 123
 
 
@@ -53,7 +51,7 @@ class PlayProcess:
 
     def finish(self):
         self.type("q")
-        out, _ = self.process.communicate(timeout=30)
+        out, _ = self.process.communicate(timeout=60)
         assert self.process.returncode == 0
         return json.loads(out)
 
@@ -84,18 +82,17 @@ def test_800_notes_are_answered_and_nothing_hangs(jackd, tmp_path):
         sent, heard = keys.finish()["sent"], rack.finish()["heard"]
     assert summary["stopped_by"] == "key"
     take = load_take(Path(summary["outputs"]["take"]))
-    came = Counter(sound.pitch for sound in take.sounds if sound.voice == "player" and sound.kind == "on")
-    played = Counter(notes_on_wire(sent)[0])
-    assert played.total() == N_NOTES
-    assert played - came == Counter()
-    # A dummy server that is starved hands out a message twice now and then; it may not happen often.
-    assert came.total() <= N_NOTES + 2
+    came = [sound.pitch for sound in take.sounds if sound.voice == "player" and sound.kind == "on"]
+    played, _ = notes_on_wire(sent)
+    struck, wrong = notes_on_wire(heard)
+    at_risk = n_at_risk(jackd)
+    assert len(played) == N_NOTES
+    assert n_differing(came, played) <= at_risk
+    assert len(wrong) <= at_risk
     assert summary["hanging_notes"] == summary["scheduled_in_past"] == summary["refused_messages"] == 0
-    messages = without_doubles(heard)
-    assert len(heard) - len(messages) <= N_DOUBLED
-    struck, wrong = notes_on_wire(messages)
-    assert wrong == []
-    assert len(struck) == summary["partner_notes"] - summary["port_dropped"] > N_NOTES // 8
+    n_written = summary["partner_notes"] - summary["port_dropped"]
+    assert abs(len(struck) - n_written) <= at_risk
+    assert n_written > N_NOTES // 8
     silenced_s = min(
         at_s for at_s, (status, *data) in heard if status & 0xF0 == 0xB0 and data[0] == ALL_NOTES_OFF
     )

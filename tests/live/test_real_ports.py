@@ -19,13 +19,12 @@ from midi.ports import (
 )
 from midi.scheduler import OutputScheduler
 from midi.systemclock import SystemClock
-from tests.live.conftest import connections, wait_until
-from tests.live.keyboard import KeyboardProcess, notes_on_wire, without_doubles
+from tests.live.conftest import connections, n_at_risk, n_differing, wait_until
+from tests.live.keyboard import KeyboardProcess, notes_on_wire
 
 pytestmark = [pytest.mark.device, pytest.mark.timeout(120)]
 
 N_NOTES = 800
-N_DOUBLED = 8  # Of 3,200 messages, two periods' worth.
 N_CLOSINGS = 25
 ECHO_S = 0.030
 SETTLE_S = 0.1  # Two periods of 21 ms before a new JACK connection carries messages, and some to spare.
@@ -61,7 +60,7 @@ class Echo:
         for message in self._queue.drain():
             at_s = message.time_s + ECHO_S
             if message.kind is Kind.NOTE_ON:
-                self.keys.append([message.time_s, [message.data1]])
+                self.keys.append(message.data1)
                 self._held[message.data1] = len(self.keys)
                 self.scheduler.note_on(at_s, len(self.keys), 0, message.data1 + 12, message.data2)
             elif message.kind is Kind.NOTE_OFF and message.data1 in self._held:
@@ -78,7 +77,7 @@ class Echo:
         self.input.close()
 
 
-def test_800_notes_from_another_process_all_arrive_and_all_close(system, tmp_path, record_property):
+def test_800_notes_from_another_process_all_arrive_and_all_close(system, jackd, tmp_path, record_property):
     arguments = ("--name", "Stage Piano", "--notes", str(N_NOTES), "--per-beat", "8", "--chord", "2")
     with KeyboardProcess(tmp_path / "keys.json", *arguments, "--reopen-after", "400") as keyboard:
         keyboard.wait_for("ready")
@@ -109,19 +108,18 @@ def test_800_notes_from_another_process_all_arrive_and_all_close(system, tmp_pat
         late = echo.scheduler.lateness()
         echo.close()
     played, _ = notes_on_wire(report["sent"])
-    came = [pitch for _, (pitch,) in without_doubles(echo.keys)]
-    messages = without_doubles(report["heard"])
-    heard, unclosed = notes_on_wire(messages)
+    heard, unclosed = notes_on_wire(report["heard"])
+    answers = [pitch + 12 for pitch in played] + [40, 44, 47]
+    panic = [tuple(data) for _, data in report["heard"] if data[0] & 0xF0 == 0xB0]
+    silence = [(0xB0 | channel, number, 0) for number in (123, 120, 64) for channel in range(16)]
+    at_risk = n_at_risk(jackd)
     assert len(played) == N_NOTES
-    assert came == played
-    assert heard == [pitch + 12 for pitch in played] + [40, 44, 47]
-    assert unclosed == []
+    assert (echo.keys, heard, panic) == (played, answers, silence) or at_risk
+    assert n_differing(echo.keys, played) <= at_risk
+    assert n_differing(heard, answers) <= at_risk
+    assert len(unclosed) <= at_risk
     assert report["cut"] == 2
     assert [e.change for e in echo.events if e.name == "Stage Piano:out"] == ["vanished", "appeared"]
-    panic = [data for _, data in messages if data[0] & 0xF0 == 0xB0]
-    assert panic == [[0xB0 | channel, number, 0] for number in (123, 120, 64) for channel in range(16)]
-    doubled = len(echo.keys) - len(came) + len(report["heard"]) - len(messages)
-    assert doubled <= N_DOUBLED
     assert (echo.output.n_unsent, echo.output.n_stray, echo.scheduler.n_stale) == (0, 0, 0)
     record_property("lateness_p99_ms", late.p99_ms)
     print(f"{len(echo.keys)} keys, lateness {late}")  # noqa: T201
