@@ -34,9 +34,12 @@ class LoopConfig:
         grad_clip: Largest gradient norm of each phase, or None.
         ema_half_life_steps: Half-life of the averaged weights; 0 evaluates and keeps the raw ones.
         eval_every_steps: Steps between evaluations; one more always ends the run.
-        eval_first: Evaluate before the first step, so that a fine-tune can't end worse than its parent.
+        eval_first: Evaluate before the first step, so that a fine-tune can't end worse than its parent
+            (by more than the margin).
         checkpoint_every_s: Seconds between checkpoints.
         patience_evals: Stop after so many evaluations without a new best; 0 never.
+        best_margin: Share by which an evaluation may be worse than the best and its weights still replace
+            those kept: for metrics that tell a collapse but not the finer of two.
         precision: ``auto`` takes bf16-mixed where the hardware multiplies it natively, else 32-true.
         threads: Torch's CPU threads during the run, or None to leave them alone.
         seed: Of every random number that a step or an evaluation draws from the global generators.
@@ -61,6 +64,7 @@ class LoopConfig:
     eval_first: bool = False
     checkpoint_every_s: float = 300.0
     patience_evals: int = 0
+    best_margin: float = 0.0
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     threads: int | None = None
     seed: int = 0
@@ -180,7 +184,7 @@ class FitResult:
         stopped: ``finished``, ``early`` (patience used up) or ``interrupted``.
         metric: Latest evaluation, or None.
         best_metric: Best evaluation, or None.
-        best_step: Step of the best evaluation.
+        best_step: Step of the weights kept: of the best evaluation, or of a later one within the margin.
         best_weights: File for ``checkpoint.read_weights``, or None when nothing was evaluated.
         checkpoint: File to resume from.
         notes: Everything unusual that happened.

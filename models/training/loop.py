@@ -301,13 +301,13 @@ class _Loop:
                 module.train()
             state.metric = figures["metric"]
             state.evaluated_step = state.step
-            if math.isfinite(state.metric) and (
-                state.best_metric is None or state.metric < state.best_metric
-            ):
-                state.best_metric, state.best_step, state.stale_evals = state.metric, state.step, 0
+            state.stale_evals += 1
+            best = math.inf if state.best_metric is None else state.best_metric
+            if state.metric < best:
+                state.best_metric, state.stale_evals = state.metric, 0
+            if state.metric < best * (1 + self.config.best_margin):
+                state.best_step = state.step
                 self._write(BEST, module_tensors(self.modules), {"step": state.step, **figures})
-            else:
-                state.stale_evals += 1
         self._tick()
         self.journal.write(
             {"event": "evaluation", "step": state.step, "elapsed_s": state.elapsed_s, **figures},

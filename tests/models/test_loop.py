@@ -219,6 +219,16 @@ def test_patience_ends_the_run_early(tmp_path):
     assert (result.stopped, result.step, result.best_metric, result.best_step) == ("early", 20, 2.0, 10)
 
 
+@pytest.mark.parametrize(("margin", "kept"), [(0.0, 10), (0.2, 20)])
+def test_later_weights_within_the_margin_of_the_best_replace_them(tmp_path, margin, kept):
+    task = Regression()
+    task.metrics = [3.0, 2.0, 2.0, 2.3, 2.5, float("nan")]
+    result, _, _ = train(tmp_path, task, max_steps=29, eval_every_steps=5, best_margin=margin)
+    assert (result.best_metric, result.best_step) == (2.0, kept)
+    _, kept_at = read_tensors(result.best_weights)
+    assert kept_at["step"] == kept
+
+
 def test_a_single_bad_step_is_skipped_and_told(tmp_path):
     task = Regression()
     task.bad_steps, task.n_bad_left = {4}, 1
