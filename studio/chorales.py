@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,18 @@ from models.sequence.chorale import (
     read_pieces,
 )
 from models.sequence.choraleinputs import BAR_STEPS, NOTHING, REST, VOICES, Piece, inputs_of
+from models.sequence.choralepupil import LessonConfig, Lessons, PupilTask, write_lessons
+from models.sequence.network import TrunkConfig
 from models.training.checkpoint import read_weights
-from models.training.contract import LoopConfig, Progress
+from models.training.contract import FitResult, LoopConfig, Progress
 from models.training.loop import fit
 from studio.terminal import Progress as Advance
+
+N_TEACHERS = 6
+TEACHERS_SHARE = 2 / 3
+"""Of the minutes; a teacher that gets no better any more ends earlier."""
+LESSONS = "lessons"
+PUPIL = ChoraleConfig(TrunkConfig(128, 3, 4, 1024, 0.1), omit=0.05, omit_pitches=0.1)
 
 
 def eval_chorales(
@@ -95,45 +103,95 @@ def train_chorales(
     minutes: float,
     device: str = "auto",
     config: ChoraleConfig | None = None,
+    pupil: ChoraleConfig = PUPIL,
+    lessons: LessonConfig | None = None,
     report: Callable[[Progress], None],
 ) -> tuple[ChoraleModel, ChoraleConfig, dict[str, Any]] | None:
-    """Train on the file's ``train`` split, keep what is best on ``valid``; None when interrupted.
+    """Train teachers on the file's ``train`` split and a pupil on their mean; None when interrupted.
 
-    Running it again on the same folder goes on with the run.
+    Of each the weights that are best on ``valid`` are kept. Running it again on the same folder goes on with
+    the run.
+
+    Args:
+        file: JSON of splits of pieces.
+        run_dir: Folder of all runs and of the pupil's lessons.
+        minutes: Of training in all; making the lessons comes on top.
+        device: Where to train.
+        config: Of the teachers.
+        pupil: Of the pupil.
+        lessons: How its lessons are made.
+        report: Told how far it is.
 
     Returns:
-        The model, its configuration, and its figures.
+        The pupil, its configuration, and its figures.
     """
     train, valid = read_pieces(file, "train"), read_pieces(file, "valid")
-    config = config or ChoraleConfig()
-    torch.manual_seed(config.seed)
-    model = ChoraleModel(config)
     learned, unseen = ([inputs_of(piece) for piece in pieces] for pieces in (train, valid))
-    task = ChoraleTask(config, model, learned, unseen)
-    fitted = fit(task, loop_config(run_dir, minutes, device), resume=True, report=report)
-    if fitted.interrupted:
+    share = TEACHERS_SHARE / N_TEACHERS
+    teachers, runs = [], []
+    for seed in range(N_TEACHERS):
+        model = new_network(replace(config or ChoraleConfig(), seed=seed))
+        task = ChoraleTask(model.config, model, learned, unseen)
+        loop = loop_config(run_dir / f"teacher-{seed}", minutes * share, device)
+        runs.append(fit(task, loop, resume=True, report=_part_of(report, seed * share, share)))
+        if runs[-1].interrupted:
+            return None
+        teachers.append(at_its_best(model, runs[-1]))
+    if not (run_dir / LESSONS).exists():
+        write_lessons(run_dir / LESSONS, teachers, train, lessons or LessonConfig())
+    model = new_network(pupil)
+    lesson = PupilTask(pupil, model, Lessons(run_dir / LESSONS), unseen)
+    loop = pupil_loop_config(run_dir / "pupil", minutes * (1 - TEACHERS_SHARE), device)
+    runs.append(fit(lesson, loop, resume=True, report=_part_of(report, TEACHERS_SHARE, 1 - TEACHERS_SHARE)))
+    if runs[-1].interrupted:
         return None
-    if fitted.best_weights is not None:
-        model.load_state_dict(read_weights(fitted.best_weights)["model"])
-    model.cpu().eval()
-    nll, notes = nll_per_note(model, unseen, config.trunk.context)
+    at_its_best(model, runs[-1]).cpu()
+    nll, notes = nll_per_note(model, unseen, pupil.trunk.context)
     figures = {
         "nll_nats_per_note": nll,
         "notes": notes,
         "split": "valid",
-        "steps": fitted.step,
-        "minutes": round(fitted.elapsed_s / 60, 1),
+        "steps": runs[-1].step,
+        "minutes": round(sum(run.elapsed_s for run in runs) / 60, 1),
+        "teachers_nll": [run.best_metric for run in runs[:-1]],
         "copy_bigram_nll": copy_bigram_nll(train, valid),
     }
-    return model, config, figures
+    return model, pupil, figures
+
+
+def new_network(config: ChoraleConfig) -> ChoraleModel:
+    """With weights drawn by its seed."""
+    torch.manual_seed(config.seed)
+    return ChoraleModel(config)
+
+
+def at_its_best(model: ChoraleModel, fitted: FitResult) -> ChoraleModel:
+    """The network with the weights that its run kept, in evaluation mode."""
+    if fitted.best_weights is not None:
+        model.load_state_dict(read_weights(fitted.best_weights)["model"])
+    return model.eval()
+
+
+def _part_of(report: Callable[[Progress], None], start: float, share: float) -> Callable[[Progress], None]:
+    """Tell of a run as of a part of the whole."""
+    return lambda progress: report(replace(progress, fraction=start + share * progress.fraction))
 
 
 def loop_config(run_dir: Path, minutes: float, device: str) -> LoopConfig:
-    """How the model is trained: the average of great steps overfits far later than small steps do."""
+    """How a teacher is trained: the average of great steps overfits far later than small steps do."""
     return LoopConfig(
         run_dir, max_minutes=minutes, learning_rate=6e-3, weight_decay=0.5, betas=(0.9, 0.98),
         warmup_steps=50, ema_half_life_steps=200, eval_every_steps=60, patience_evals=6,
         checkpoint_every_s=120, device=device,
+    )  # fmt: skip
+
+
+def pupil_loop_config(run_dir: Path, minutes: float, device: str) -> LoopConfig:
+    """How a pupil is trained: what it learns from hardly wears out, so it needs little regularization."""
+    return LoopConfig(
+        run_dir, max_minutes=minutes, learning_rate=3e-3, final_fraction=0.02, betas=(0.9, 0.98),
+        warmup_steps=50, ema_half_life_steps=300, eval_every_steps=300, checkpoint_every_s=120,
+        device=device,
     )  # fmt: skip
 
 
@@ -158,6 +216,7 @@ def write_chorale_bundle(
         "metrics": figures,
     }
     parameters = sum(p.numel() for p in model.parameters())
+    teachers = figures["teachers_nll"]
     card = "\n".join(
         [
             "# chorales",
@@ -165,13 +224,15 @@ def write_chorale_bundle(
             "Four-part chorales, one 16th after the other: a yardstick and a duet partner for later.",
             "Generated from measurements; do not edit.",
             "",
-            f"- {parameters / 1e6:.2f} million parameters, trained {figures['minutes']} minutes "
-            f"({figures['steps']} steps)",
+            f"- {parameters / 1e6:.2f} million parameters, {figures['minutes']} minutes with its teachers",
+            f"- taught the mean of {len(teachers)} networks of its kind ({min(teachers):.4f} to "
+            f"{max(teachers):.4f} nats each) on altered pieces, in {figures['steps']} steps",
             f"- {figures['nll_nats_per_note']:.4f} nats a note on `{figures['split']}` "
             f"({figures['notes']:,} notes: soprano to bass each 16th, held notes repeated, keys kept)",
             f"- a count of who moves when and from where to where: {figures['copy_bigram_nll']:.4f}",
             "",
-            "Data: the train split of the JSB chorales (229 pieces), transposed by up to six semitones.",
+            "Data: the train split of the JSB chorales (229 pieces), transposed by up to six semitones, for",
+            "the pupil also spliced and with wrong notes.",
             "`valid` (76 pieces) chose the weights, so its figure is slightly flattering. Limits: four",
             "voices, 16th grid, no fermatas, and no difference between a held and a repeated note.",
             "",

@@ -58,7 +58,7 @@ class Budget:
 BUDGETS = {
     "partner": Budget(cpu=330, gpu=10),
     "band": Budget(cpu=150, gpu=8),
-    "chorales": Budget(cpu=10, gpu=3),
+    "chorales": Budget(cpu=72, gpu=18),
     "monsters": Budget(cpu=180, gpu=12),
     "sunflowers": Budget(cpu=240, gpu=12),
     "garden": Budget(cpu=120, gpu=8),

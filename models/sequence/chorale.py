@@ -297,21 +297,17 @@ def nll_per_note(
     return total / count, count
 
 
-class ChoraleTask:
-    """Contributes a chorale model to the training loop.
+class ChoraleTraining:
+    """What trainings of a chorale model share.
 
     Args:
         config: How to train.
         model: A :class:`ChoraleModel`, or another network that is called as it is.
-        train: Pieces to learn from.
         valid: Pieces held out; the metric is their nats a note.
     """
 
-    def __init__(
-        self, config: ChoraleConfig, model: nn.Module, train: Sequence[Inputs], valid: Sequence[Inputs]
-    ) -> None:
-        self.config, self.model = config, model
-        self.train, self.valid = train, valid
+    def __init__(self, config: ChoraleConfig, model: nn.Module, valid: Sequence[Inputs]) -> None:
+        self.config, self.model, self.valid = config, model, valid
 
     def modules(self) -> dict[str, nn.Module]:
         """The network."""
@@ -320,6 +316,31 @@ class ChoraleTask:
     def optimizers(self, config: LoopConfig) -> dict[str, Optimizer]:
         """One AdamW."""
         return {"model": adamw(self.model, config)}
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Nats a note on the held-out pieces."""
+        return {"metric": nll_per_note(self.model, self.valid, self.config.trunk.context)[0]}
+
+    def describe(self) -> dict[str, Any]:
+        """The configuration as plain values."""
+        return asdict(self.config)
+
+
+class ChoraleTask(ChoraleTraining):
+    """Contributes a chorale model to the training loop.
+
+    Args:
+        config: How to train.
+        model: A :class:`ChoraleModel`, or another network that is called as it is.
+        train: Pieces to learn from.
+        valid: Pieces held out.
+    """
+
+    def __init__(
+        self, config: ChoraleConfig, model: nn.Module, train: Sequence[Inputs], valid: Sequence[Inputs]
+    ) -> None:
+        super().__init__(config, model, valid)
+        self.train = train
 
     def source(self, rank: int, world_size: int) -> Batches[Batch]:
         """Shuffled pieces, each transposed and cut at random."""
@@ -349,11 +370,3 @@ class ChoraleTask:
         del phase, step
         nll = token_nll(self.model, batch)
         return {"loss": nll.sum() / (batch.targets >= 0).sum()}
-
-    def evaluate(self) -> Mapping[str, float]:
-        """Nats a note on the held-out pieces."""
-        return {"metric": nll_per_note(self.model, self.valid, self.config.trunk.context)[0]}
-
-    def describe(self) -> dict[str, Any]:
-        """The configuration as plain values."""
-        return asdict(self.config)

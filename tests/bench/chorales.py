@@ -6,8 +6,9 @@ the same batches, transposed by up to six semitones, for minutes of CPU time of 
 busy machine is fair to all. The same command goes on where it was stopped.
 
 The rows ``gru`` and ``transformer`` are told the token before, the voice, the place in the bar, the voice's
-last pitch and for how long it has been held; ``steps`` is the product's (:mod:`models.sequence.chorale`).
-``ensemble`` is the mean of the probabilities of all its seeds.
+last pitch and for how long it has been held; ``steps`` is the product's network
+(:mod:`models.sequence.chorale`), ``ensemble`` the mean of the probabilities of all its seeds, and ``pupil``
+one such network that was taught that mean, as the product's is (:mod:`models.sequence.choralepupil`).
 """
 
 from __future__ import annotations
@@ -42,18 +43,21 @@ from models.sequence.choraleinputs import (
     Told,
     inputs_of,
 )
+from models.sequence.choralepupil import LessonConfig, Lessons, PupilTask, write_lessons
 from models.sequence.network import Trunk, TrunkConfig
 from models.training.checkpoint import read_weights
+from models.training.contract import Task
 from models.training.loop import fit
-from studio.chorales import copy_bigram_nll, loop_config
+from studio.chorales import N_TEACHERS, PUPIL, copy_bigram_nll, loop_config, pupil_loop_config
 from studio.terminal import table
 from tests.bench.pictures import Positive, reporter, say, start
 
-Row = Literal["gru", "transformer", "steps"]
-ROWS: tuple[Row, ...] = ("gru", "transformer", "steps")
+Row = Literal["gru", "transformer", "steps", "pupil"]
+ROWS: tuple[Row, ...] = ("gru", "transformer", "steps", "pupil")
 PUBLISHED = {"Coconet, in order": 0.436, "Music Transformer, absolute": 0.417, "Music Transformer": 0.335}
 """Huang et al. 2019, table 2, as far as known; the split is the same, the recipe was not published."""
-GOALS = {"steps": 0.32, "ensemble": 0.30}
+GOALS = {"pupil": 0.32, "ensemble": 0.30}
+LESSONS = LessonConfig()
 MARKS_MIN = (1, 2, 3, 5, 10, 20, 60)
 
 app = App(name="bench-chorales", help="Compare models of chorales.", result_action="return_value")
@@ -112,8 +116,8 @@ class Recipe:
 
 def recipe_of(row: Row, seed: int) -> Recipe:
     """One row with one seed."""
-    config = ChoraleConfig(seed=seed)
-    if row == "steps":
+    config = replace(PUPIL if row == "pupil" else ChoraleConfig(), seed=seed)
+    if row in {"steps", "pupil"}:
         return Recipe(ChoraleModel, config)
     # Their windows are as long when measured as when trained, in tokens too.
     config = replace(config, trunk=TrunkConfig(192, 4, 4, config.window, 0.3))
@@ -129,7 +133,8 @@ def bench(
     data: Path = Path("../shared/data/jsb_chorales/jsb16_satb_train_valid.json"),
     out: Path = Path("out/bench-chorales"),
     minutes: Annotated[float, Positive] = 10,
-    seeds: Annotated[int, Positive] = 3,
+    pupil_minutes: Annotated[float, Positive] = 60,
+    seeds: Annotated[int, Positive] = N_TEACHERS,
     other_seeds: Annotated[int, Positive] = 1,
     rows: tuple[Row, ...] = ROWS,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -140,7 +145,8 @@ def bench(
         data: JSON of splits of pieces.
         out: Where runs and figures are kept.
         minutes: Of compute for each row and seed; what gets no better any more ends earlier.
-        seeds: Of the product's network.
+        pupil_minutes: For the pupil, its teachers' not counted.
+        seeds: Of the product's network: the ensemble, and the pupil's teachers.
         other_seeds: Of the others.
         rows: Which networks.
         device: Where to train.
@@ -152,54 +158,73 @@ def bench(
         "unigram": {"valid": [unigram_nll(train, valid)]},
         "copy-bigram": {"valid": [copy_bigram_nll(train, valid)]},
     }
-    ensemble: list[nn.Module] = []
     for row in rows:
-        count = seeds if row == "steps" else other_seeds
-        found = [result_of(row, seed, out, minutes, device, learned, unseen) for seed in range(count)]
+        found = []
+        for seed in range(seeds if row == "steps" else other_seeds):
+            recipe = recipe_of(row, seed)
+            torch.manual_seed(seed)
+            model = recipe.build(recipe.config)
+            run = Run(row, seed, out, pupil_minutes if row == "pupil" else minutes, device)
+            if row == "pupil":
+                task: Task = PupilTask(recipe.config, model, lessons_of(seeds, out, train), unseen)
+            else:
+                task = ChoraleTask(recipe.config, model, learned, unseen)
+            found.append(result_of(run, task, model, recipe.learning_rate))
         results[row] = {key: [each[key] for each in found] for key in found[0]}
         if row == "steps":
             ensemble = [load(row, seed, out) for seed in range(seeds)]
-    if len(ensemble) > 1:
-        results["ensemble"] = {"valid": [ensemble_nll(ensemble, unseen)]}
+            results["ensemble"] = {"valid": [ensemble_nll(ensemble, unseen)]}
     report = {"minutes": minutes, "rows": results, "published": PUBLISHED, "goals": GOALS}
     out.mkdir(parents=True, exist_ok=True)
     (out / "bench-chorales.json").write_text(json.dumps(report, indent=2))
     say(*table_of(report))
 
 
-def result_of(
-    row: Row,
-    seed: int,
-    out: Path,
-    minutes: float,
-    device: str,
-    train: Sequence[Inputs],
-    valid: Sequence[Inputs],
-) -> dict[str, Any]:
-    """Train one row with one seed, or go on with it, or take up what it gave."""
-    folder = out / f"{row}-{seed}"
-    file = folder / f"result-{minutes:g}min.json"
+@dataclass(frozen=True)
+class Run:
+    """One row with one seed."""
+
+    row: Row
+    seed: int
+    out: Path
+    minutes: float
+    device: str
+
+    @property
+    def folder(self) -> Path:
+        """Of its checkpoints and figures."""
+        return self.out / f"{self.row}-{self.seed}"
+
+
+def result_of(run: Run, task: Task, model: nn.Module, learning_rate: float | None) -> dict[str, Any]:
+    """Train, or go on with it, or take up what it gave."""
+    file = run.folder / f"result-{run.minutes:g}min.json"
     if file.exists():
         return dict(json.loads(file.read_text()))
-    recipe = recipe_of(row, seed)
-    torch.manual_seed(seed)
-    model = recipe.build(recipe.config)
-    loop = replace(loop_config(folder, minutes, device), threads=1, seed=seed)
-    if recipe.learning_rate is not None:
-        loop = replace(loop, learning_rate=recipe.learning_rate)
+    config_of = pupil_loop_config if run.row == "pupil" else loop_config
+    loop = replace(config_of(run.folder, run.minutes, run.device), threads=1, seed=run.seed)
+    if learning_rate is not None:
+        loop = replace(loop, learning_rate=learning_rate)
     clock = time.monotonic if loop.device == "cuda" else time.process_time
-    task = ChoraleTask(recipe.config, model, train, valid)
-    fitted = fit(task, loop, resume=True, report=reporter(f"{row} seed {seed}"), clock=clock)
+    fitted = fit(task, loop, resume=True, report=reporter(f"{run.row} seed {run.seed}"), clock=clock)
     if fitted.interrupted:
         raise KeyboardInterrupt
     result = {
         "valid": fitted.best_metric,
-        "minutes": curve_of(folder / "log.jsonl"),
+        "minutes": curve_of(run.folder / "log.jsonl"),
         "steps": fitted.step,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
     file.write_text(json.dumps(result))
     return result
+
+
+def lessons_of(seeds: int, out: Path, train: list[Piece]) -> Lessons:
+    """A pupil's, of the trained ``steps``; made when they are first asked for."""
+    folder = out / f"lessons-{seeds}"
+    if not folder.exists():
+        write_lessons(folder, [load("steps", seed, out) for seed in range(seeds)], train, LESSONS)
+    return Lessons(folder)
 
 
 def load(row: Row, seed: int, out: Path) -> nn.Module:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models.sequence.choraleinputs import VOICES, inputs_of
+from models.sequence.choralepupil import LessonConfig
 from models.sequence.network import Trunk, TrunkConfig
 from tests.bench import chorales as program
 from tests.models.test_chorale import CONFIG, random_piece, read_at_once, write_pieces
@@ -28,23 +29,35 @@ def tiny(row, seed):
     config = replace(CONFIG, seed=seed, batch=2, window=16)
     trunk = TrunkConfig(16, 1, 2, 128, 0.0)
     cores = {"gru": lambda: program.Recurrent(16, 0.0), "transformer": lambda: Trunk(trunk)}
-    build = program.ChoraleModel if row == "steps" else lambda _: program.TokenModel(16, 0.0, cores[row]())
-    return program.Recipe(build, config)
+    if row in cores:
+        return program.Recipe(lambda _: program.TokenModel(16, 0.0, cores[row]()), config)
+    return program.Recipe(program.ChoraleModel, config)
 
 
 def test_every_row_is_trained_once_and_stands_in_the_table(tmp_path, file, monkeypatch, capsys):
     monkeypatch.setattr(program, "recipe_of", tiny)
+    monkeypatch.setattr(program, "LESSONS", LessonConfig(count=3))
     arguments = {
         "data": file,
         "out": tmp_path / "out",
         "minutes": 0.002,
+        "pupil_minutes": 0.002,
         "seeds": 2,
         "other_seeds": 2,
         "device": "cpu",
     }
     program.bench(**arguments)
     said = capsys.readouterr().out
-    for name in ("unigram", "copy-bigram", "gru", "transformer", "steps", "ensemble", "Music Transformer"):
+    for name in (
+        "unigram",
+        "copy-bigram",
+        "gru",
+        "transformer",
+        "steps",
+        "ensemble",
+        "pupil",
+        "Music Transformer",
+    ):
         assert name in said
     assert "goal 0.32: SHORT" in said
     rows = json.loads((tmp_path / "out" / "bench-chorales.json").read_text())["rows"]

@@ -12,6 +12,7 @@ from midi.errors import UserError
 from models.registry import user_folder
 from models.sequence.chorale import ChoraleConfig, ChoraleModel, nll_per_note, read_pieces
 from models.sequence.choraleinputs import inputs_of
+from models.sequence.choralepupil import LessonConfig
 from models.sequence.network import TrunkConfig
 from studio import chorales
 from studio.cli import run
@@ -20,8 +21,10 @@ from tests.models.test_chorale import random_piece, write_pieces
 CONFIG = ChoraleConfig(TrunkConfig(16, 1, 2, 32, 0.0), head_width=16, head_layers=1, batch=2, window=16)
 FIGURES = {
     "nll_nats_per_note": 1.5, "notes": 64, "split": "valid", "steps": 3, "minutes": 0.1,
-    "copy_bigram_nll": 2.0,
+    "teachers_nll": [1.75, 1.25], "copy_bigram_nll": 2.0,
 }  # fmt: skip
+
+SMALL = {"device": "cpu", "config": CONFIG, "pupil": CONFIG, "lessons": LessonConfig(count=3)}
 
 
 @pytest.fixture
@@ -90,13 +93,22 @@ class TestEvaluation:
 
 
 class TestTraining:
-    def test_makes_a_model_with_figures(self, file, tmp_path):
+    def test_makes_a_pupil_with_figures(self, file, tmp_path):
+        told = []
         trained = chorales.train_chorales(
-            file, tmp_path / "run", minutes=0.002, device="cpu", config=CONFIG, report=lambda _: None
+            file,
+            tmp_path / "run",
+            minutes=0.002,
+            **SMALL,
+            report=lambda progress: told.append(progress.fraction),
         )
         assert trained is not None
         model, config, figures = trained
         assert config == CONFIG
+        assert told == sorted(told)
+        assert told[-1] == pytest.approx(1)
+        assert len(figures["teachers_nll"]) == chorales.N_TEACHERS
+        assert len(set(figures["teachers_nll"])) > 1
         assert (
             figures["nll_nats_per_note"]
             == nll_per_note(model, [inputs_of(piece) for piece in read_pieces(file, "valid")], 32)[0]
@@ -104,6 +116,7 @@ class TestTraining:
         assert figures["steps"] >= 1
         bundle = chorales.write_chorale_bundle(tmp_path / "1.0.0", model, config, figures)
         assert f"{figures['copy_bigram_nll']:.4f}" in bundle.card
+        assert f"({min(figures['teachers_nll']):.4f} to " in bundle.card
         loaded = chorales.load_chorale_model(bundle)
         assert not loaded.training
         for name, weight in model.state_dict().items():
@@ -116,7 +129,7 @@ class TestTraining:
             steps.append(progress.step)
             raise KeyboardInterrupt
 
-        settings = {"minutes": 60.0, "device": "cpu", "config": CONFIG}
+        settings = {"minutes": 60.0, **SMALL}
         assert chorales.train_chorales(file, tmp_path / "run", **settings, report=stop) is None
         assert chorales.train_chorales(file, tmp_path / "run", **settings, report=stop) is None
         assert steps == [1, 2]
