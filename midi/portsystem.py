@@ -272,6 +272,16 @@ class _RtConnection:
             self._discard()
 
 
+@contextmanager
+def _closed_on_failure(connection: _RtConnection) -> Iterator[None]:
+    """Close what could not be opened: rtmidi frees a client when it is told to and never by itself."""
+    try:
+        yield
+    except UserError:
+        connection.close()
+        raise
+
+
 def _cannot_open(direction: Direction, name: str) -> UserError:
     return UserError(
         f"The MIDI {direction} port '{name}' could not be opened.",
@@ -313,7 +323,8 @@ class RtMidiSystem:
     def connect(self, direction: Direction, name: str, receive: Receive | None = None) -> Connection:
         """Open by full name; on JACK an output waits 60 ms until the connection carries messages."""
         connection = _RtConnection(self, direction, receive)
-        connection.reopen(name)
+        with _closed_on_failure(connection):
+            connection.reopen(name)
         if self.api == "jack" and direction is Direction.OUTPUT:
             time.sleep(_JACK_SETTLE_S)
         return connection
@@ -326,7 +337,8 @@ class RtMidiSystem:
                 "Install loopMIDI, make a port in it, and name that port with --in or --out.",
             )
         connection = _RtConnection(self, direction, receive)
-        connection.publish(name)
+        with _closed_on_failure(connection):
+            connection.publish(name)
         return connection
 
     def close(self) -> None:

@@ -234,9 +234,10 @@ def test_a_client_that_refuses_is_replaced_once_then_given_up(alsa, library):
         connection.reopen("Synth:in")
 
 
-def test_a_port_gone_since_it_was_listed_cannot_be_opened(alsa):
+def test_a_port_gone_since_it_was_listed_cannot_be_opened(alsa, library):
     with pytest.raises(UserError, match="'Gone' could not be opened"):
         alsa.connect(Direction.OUTPUT, "Gone")
+    assert len(library.clients) == 2, "the probes and nothing else"
 
 
 def test_a_virtual_port_is_made_or_refused_with_a_sentence(alsa, library):
@@ -248,6 +249,7 @@ def test_a_virtual_port_is_made_or_refused_with_a_sentence(alsa, library):
     library.refusals = 1
     with pytest.raises(UserError, match="'Antiphon' could not be made"):
         alsa.publish(Direction.OUTPUT, "Antiphon")
+    assert len(library.clients) == 3, "two probes and the port that was made"
 
 
 def test_a_system_that_stops_answering_has_no_ports(alsa, library):
