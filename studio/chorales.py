@@ -106,6 +106,7 @@ def train_chorales(
     pupil: ChoraleConfig = PUPIL,
     lessons: LessonConfig | None = None,
     report: Callable[[Progress], None],
+    advance: Advance | None = None,
 ) -> tuple[ChoraleModel, ChoraleConfig, dict[str, Any]] | None:
     """Train teachers on the file's ``train`` split and a pupil on their mean; None when interrupted.
 
@@ -120,7 +121,8 @@ def train_chorales(
         config: Of the teachers.
         pupil: Of the pupil.
         lessons: How its lessons are made.
-        report: Told how far it is.
+        report: Told how far the trainings are.
+        advance: Told how far the lessons are, minutes in which nothing is trained.
 
     Returns:
         The pupil, its configuration, and its figures.
@@ -138,7 +140,9 @@ def train_chorales(
             return None
         teachers.append(at_its_best(model, runs[-1]))
     if not (run_dir / LESSONS).exists():
-        write_lessons(run_dir / LESSONS, teachers, train, lessons or LessonConfig())
+        tell = advance or (lambda _what, _done, _total: None)
+        made = lessons or LessonConfig()
+        write_lessons(run_dir / LESSONS, teachers, train, made, lambda i, n: tell("Lessons", i, n))
     model = new_network(pupil)
     lesson = PupilTask(pupil, model, Lessons(run_dir / LESSONS), unseen)
     loop = pupil_loop_config(run_dir / "pupil", minutes * (1 - TEACHERS_SHARE), device)

@@ -173,7 +173,7 @@ def _chorales(data: Path, run_dir: Path, minutes: float, device: str, advance: r
     """The yardstick on Bach's chorales."""
     file = data / "jsb_chorales" / "jsb16_satb_train_valid.json"
     trained = chorales.train_chorales(
-        file, run_dir, minutes=minutes, device=device, report=report_to(advance)
+        file, run_dir, minutes=minutes, device=device, report=report_to(advance), advance=advance
     )
     if trained is None:
         raise KeyboardInterrupt

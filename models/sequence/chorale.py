@@ -42,7 +42,7 @@ from models.sequence.choraleinputs import (
 )
 from models.sequence.network import NORM_EPSILON, Trunk, TrunkConfig
 from models.training.contract import LoopConfig, adamw
-from models.training.data import Batches, ShuffledSampler
+from models.training.data import Batches, BatchT, ShuffledSampler
 
 N_OUT = REST + 1
 REACH = 24
@@ -317,6 +317,17 @@ class ChoraleTraining:
         """One AdamW."""
         return {"model": adamw(self.model, config)}
 
+    def shuffled(
+        self,
+        n_items: int,
+        make: Callable[[NDArray[np.int64], np.random.Generator], BatchT],
+        rank: int,
+        world_size: int,
+    ) -> Batches[BatchT]:
+        """Batches of ``make`` (see :class:`Batches`) over so many items, by the configuration's seed."""
+        sampler = ShuffledSampler(n_items, self.config.seed, rank, world_size)
+        return Batches(sampler, self.config.batch, make)
+
     def evaluate(self) -> Mapping[str, float]:
         """Nats a note on the held-out pieces."""
         return {"metric": nll_per_note(self.model, self.valid, self.config.trunk.context)[0]}
@@ -344,11 +355,7 @@ class ChoraleTask(ChoraleTraining):
 
     def source(self, rank: int, world_size: int) -> Batches[Batch]:
         """Shuffled pieces, each transposed and cut at random."""
-        return Batches(
-            ShuffledSampler(len(self.train), self.config.seed, rank, world_size),
-            self.config.batch,
-            self._batch,
-        )
+        return self.shuffled(len(self.train), self._batch, rank, world_size)
 
     def _batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         reach, window = self.config.transpose, self.config.window

@@ -8,7 +8,6 @@ with wrong notes, in other keys. What would really come next there nobody knows,
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from midi.errors import UserError
+from models.bundle import whole_folder
 from models.sequence.chorale import ChoraleConfig, ChoraleTraining
 from models.sequence.choraleinputs import (
     BAR_STEPS,
@@ -34,7 +34,7 @@ from models.sequence.choraleinputs import (
     inputs_of,
     shifted,
 )
-from models.training.data import Batches, ShuffledSampler
+from models.training.data import Batches
 
 N_LIKELY = 12
 """Pitches whose shares are kept for every token; all others together have less than a thousandth."""
@@ -135,33 +135,34 @@ def write_lessons(
         pieces: Real ones.
         config: How.
         on_piece: Told (done, total).
+
+    Raises:
+        UserError: The folder exists already, or the disk refuses.
     """
     made = list(_altered(pieces, config))
     starts = np.cumsum([0, *map(len, made)])
-    arriving = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(arriving, ignore_errors=True)
-    arriving.mkdir(parents=True)
-    tables = {
-        key: open_memmap(
-            arriving / f"{key}.npy", mode="w+", dtype=kind, shape=(int(starts[-1]), VOICES, *shape)
-        )
-        for key, (kind, shape) in _TABLES.items()
-    }
-    for number, piece in enumerate(made):
-        told = inputs_of(piece)
-        shares, pitches = _expected(teachers, told, config.softness).topk(N_LIKELY, -1)
-        rows = {
-            "categories": told.categories, "histograms": told.histograms,
-            "pitches": pitches.cpu().numpy(), "shares": (shares / shares.sum(-1, keepdim=True)).cpu().numpy(),
-        }  # fmt: skip
-        for key, values in rows.items():
-            tables[key][starts[number] : starts[number + 1]] = values
-        if on_piece:
-            on_piece(number + 1, len(made))
-    for table in tables.values():
-        table.flush()
-    np.save(arriving / "starts.npy", starts)
-    arriving.rename(folder)
+    with whole_folder(folder) as arriving:
+        tables = {
+            key: open_memmap(
+                arriving / f"{key}.npy", mode="w+", dtype=kind, shape=(int(starts[-1]), VOICES, *shape)
+            )
+            for key, (kind, shape) in _TABLES.items()
+        }
+        for number, piece in enumerate(made):
+            told = inputs_of(piece)
+            shares, pitches = _expected(teachers, told, config.softness).topk(N_LIKELY, -1)
+            shares /= shares.sum(-1, keepdim=True)
+            rows = {
+                "categories": told.categories, "histograms": told.histograms,
+                "pitches": pitches.cpu().numpy(), "shares": shares.cpu().numpy(),
+            }  # fmt: skip
+            for key, values in rows.items():
+                tables[key][starts[number] : starts[number + 1]] = values
+            if on_piece:
+                on_piece(number + 1, len(made))
+        for table in tables.values():
+            table.flush()
+        np.save(arriving / "starts.npy", starts)
 
 
 def _expected(teachers: Sequence[nn.Module], told: Inputs, softness: float) -> Tensor:
@@ -224,11 +225,7 @@ class PupilTask(ChoraleTraining):
 
     def source(self, rank: int, world_size: int) -> Batches[Lesson]:
         """Shuffled lessons, cut at random."""
-        return Batches(
-            ShuffledSampler(len(self.lessons), self.config.seed, rank, world_size),
-            self.config.batch,
-            self._lesson,
-        )
+        return self.shuffled(len(self.lessons), self._lesson, rank, world_size)
 
     def _lesson(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Lesson:
         read = [self.lessons.read(int(index), rng, self.config.window) for index in indices]

@@ -94,19 +94,21 @@ class TestEvaluation:
 
 class TestTraining:
     def test_makes_a_pupil_with_figures(self, file, tmp_path):
-        told = []
+        told, made = [], []
         trained = chorales.train_chorales(
             file,
             tmp_path / "run",
             minutes=0.002,
             **SMALL,
             report=lambda progress: told.append(progress.fraction),
+            advance=lambda *step: made.append(step),
         )
         assert trained is not None
         model, config, figures = trained
         assert config == CONFIG
         assert told == sorted(told)
         assert told[-1] == pytest.approx(1)
+        assert made == [("Lessons", 1, 3), ("Lessons", 2, 3), ("Lessons", 3, 3)]
         assert len(figures["teachers_nll"]) == chorales.N_TEACHERS
         assert len(set(figures["teachers_nll"])) > 1
         assert (
