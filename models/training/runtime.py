@@ -18,14 +18,14 @@ from models.device import pick_device
 
 
 def pick_precision(device: str) -> str:
-    """``bf16-mixed`` where matrix units multiply bfloat16 natively, else ``32-true``.
+    """``bf16-mixed`` where the hardware multiplies bfloat16 natively, else ``32-true``.
 
-    That is CUDA from compute capability 8.0, and x86 with AMX; plain AVX-512 or AVX2 emulate bfloat16 and
-    lose by it.
+    That is CUDA from compute capability 8.0, and x86 with AMX or AVX-512 BF16; plain AVX-512 or AVX2 emulate
+    bfloat16 and lose by it.
     """
     if device == "cuda":
         return "bf16-mixed" if torch.cuda.get_device_capability()[0] >= 8 else "32-true"
-    if device == "cpu" and "amx_bf16" in _cpu_flags():
+    if device == "cpu" and _cpu_flags() & {"amx_bf16", "avx512_bf16"}:
         return "bf16-mixed"
     return "32-true"
 

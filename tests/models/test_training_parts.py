@@ -122,6 +122,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     ("device", "flags", "capability", "expected"),
     [
         ("cpu", {"avx2", "amx_bf16"}, 0, "bf16-mixed"),
+        ("cpu", {"avx2", "avx512_bf16"}, 0, "bf16-mixed"),
         ("cpu", {"avx2", "avx512f"}, 0, "32-true"),
         ("cuda", set(), 9, "bf16-mixed"),
         ("cuda", set(), 7, "32-true"),
