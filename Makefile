@@ -57,7 +57,7 @@ bench-finetune: $(VENV)/.dev
 bench-chorales: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.chorales $(ARGS)
 
-# ARGS="--only pictures" and the like; resumable.
+# ARGS="--only pictures" and the like; "--only band --onward" trains the shipped one on; resumable.
 train-starters: install
 	$(BIN)/python -m studio.starters $(ARGS)
 

@@ -78,6 +78,7 @@ def train_starters(
     budget: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     pick: int | None = None,
+    onward: bool = False,
 ) -> None:
     """Train the starter bundles.
 
@@ -89,6 +90,8 @@ def train_starters(
         device: Where to train.
         pick: Of a starter of pictures named by ``only``: ship the snapshot of this step, chosen by eye from
             the run's sample sheets, whatever the figures say; nothing is trained.
+        onward: Start the one named by ``only`` from its shipped version, not from its usual parent or from
+            fresh weights, so that minutes add up over machines that keep no runs.
 
     Raises:
         UserError: The data cannot be used, or there is no such snapshot.
@@ -97,6 +100,8 @@ def train_starters(
         raise UserError(
             "--pick is for one starter of pictures.", f"Add --only {' or '.join(picturestarters.STARTERS)}."
         )
+    if onward and (only in {None, "pictures", "chorales"} or _shipped(str(only)) is None):
+        raise UserError("--onward is for one starter that is shipped.", "Add --only band, or another one.")
     for name, minutes in BUDGETS.items():
         is_picture = name in picturestarters.STARTERS
         if only not in {None, name} and not (only == "pictures" and is_picture):
@@ -104,7 +109,7 @@ def train_starters(
         with progress(Common()) as bar:
             candidate = _build(
                 name, data, runs / name, minutes.minutes(device, budget), device,
-                bar or (lambda _what, _done, _total: None), pick,
+                bar or (lambda _what, _done, _total: None), pick, onward=onward,
             )  # fmt: skip
         sys.stdout.write(f"{name}: {_place(candidate, is_picked=pick is not None)}\n")
         sys.stdout.flush()
@@ -118,25 +123,31 @@ def _build(
     device: str,
     advance: recipe.Advance,
     pick: int | None,
+    *,
+    onward: bool,
 ) -> Bundle:
     """The candidate for a starter."""
+    shipped = _shipped(name) if onward else None
+    parent = f"{name}@{shipped.name}" if shipped else None
+    if name == "chorales":
+        return _chorales(data, run_dir, minutes, device, advance)
     if name not in picturestarters.STARTERS:
-        builders = {"partner": _partner, "band": _band, "chorales": _chorales}
-        return builders[name](data, run_dir, minutes, device, advance)
+        songs = {"partner": _partner, "band": _band}[name](data, run_dir, minutes, device)
+        return _listened(replace(songs, parent=parent or songs.parent), advance)
     run = picturestarters.starter_run(name, data, run_dir, minutes, device, pick)
+    run = replace(run, parent=parent or run.parent)
     return picturestarters.train_starter(run, _candidate(run_dir, name), advance)
 
 
-def _partner(data: Path, run_dir: Path, minutes: float, device: str, advance: recipe.Advance) -> Bundle:
+def _partner(data: Path, run_dir: Path, minutes: float, device: str) -> recipe.MusicRun:
     """The accompanist: POP909's melodies are the player's, the rest is the partner's."""
-    return _listened(_songs("partner", data, run_dir, minutes, device), advance)
+    return _songs("partner", data, run_dir, minutes, device)
 
 
-def _band(data: Path, run_dir: Path, minutes: float, device: str, advance: recipe.Advance) -> Bundle:
+def _band(data: Path, run_dir: Path, minutes: float, device: str) -> recipe.MusicRun:
     """The accompanist as a band: any choice of piano, strings, bass, pad and drums to the same songs."""
     songs = _songs("band", data, run_dir, minutes, device)
-    arrange = Arranger(data / "groove")
-    return _listened(replace(songs, parent=BAND_PARENT, data=(POP909, GROOVE), arrange=arrange), advance)
+    return replace(songs, parent=BAND_PARENT, data=(POP909, GROOVE), arrange=Arranger(data / "groove"))
 
 
 def _songs(name: str, data: Path, run_dir: Path, minutes: float, device: str) -> recipe.MusicRun:

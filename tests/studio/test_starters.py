@@ -83,25 +83,26 @@ class TestPlace:
 
 class TestTrainStarters:
     @pytest.fixture
-    def asked(self, monkeypatch):
+    def asked(self, monkeypatch, tmp_path):
         calls = []
 
-        def record(kind):
-            def build(data, run_dir, minutes, device, advance):
-                advance("Training", 1, 2)
-                calls.append((kind, run_dir.name, minutes, device))
-                return kind
-
-            return build
-
-        def trained(run, folder, _advance):
-            assert folder == run.run_dir / "bundle" / "1.0.0"
-            calls.append((run.name, run.run_dir.name, run.max_minutes, run.device))
+        def listened(run, advance):
+            advance("Training", 1, 2)
+            calls.append((run.name, run.run_dir.name, run.max_minutes, run.device, run.parent))
             return run.name
 
-        monkeypatch.setattr(starters, "_partner", record("partner"))
-        monkeypatch.setattr(starters, "_band", record("band"))
-        monkeypatch.setattr(starters, "_chorales", record("chorales"))
+        def trained(run, folder, _advance):
+            assert folder.parent == run.run_dir / "bundle"
+            calls.append((run.name, run.run_dir.name, run.max_minutes, run.device, run.parent))
+            return run.name
+
+        def chorales(_data, run_dir, minutes, device, _advance):
+            calls.append(("chorales", run_dir.name, minutes, device, None))
+            return "chorales"
+
+        groove_set(tmp_path / "groove")
+        monkeypatch.setattr(starters, "_listened", listened)
+        monkeypatch.setattr(starters, "_chorales", chorales)
         monkeypatch.setattr(starters.picturestarters, "train_starter", trained)
         monkeypatch.setattr(starters.picturestarters, "read_credits", lambda *_: {})
         monkeypatch.setattr(starters, "_place", lambda candidate, **_: f"placed {candidate}")
@@ -110,7 +111,8 @@ class TestTrainStarters:
     def test_all_by_their_budget(self, asked, tmp_path, capsys):
         starters.train_starters(data=tmp_path, runs=tmp_path, budget=0.5, device="cpu")
         halves = {name: budget.cpu / 2 for name, budget in starters.BUDGETS.items()}
-        assert asked == [(name, name, halves[name], "cpu") for name in starters.BUDGETS]
+        parents = {"band": "partner", "garden": "sunflowers", "flowers": "garden"}
+        assert asked == [(name, name, halves[name], "cpu", parents.get(name)) for name in starters.BUDGETS]
         said = capsys.readouterr().out.splitlines()
         assert said[:3] == [f"{name}: placed {name}" for name in ("partner", "band", "chorales")]
 
@@ -127,6 +129,16 @@ class TestTrainStarters:
     def test_one_alone(self, asked, tmp_path):
         starters.train_starters(only="chorales", data=tmp_path, runs=tmp_path, device="cpu")
         assert [call[0] for call in asked] == ["chorales"]
+
+    def test_onward_starts_from_what_is_shipped(self, asked, tmp_path):
+        for name, version in (("band", "1.2.0"), ("garden", "1.0.0")):
+            (tmp_path / "assets" / "weights" / name / version).mkdir(parents=True)
+            starters.train_starters(only=name, data=tmp_path, runs=tmp_path, device="cpu", onward=True)
+            assert asked.pop()[-1] == f"{name}@{version}"
+        for only in ("partner", "chorales", "pictures", None):  # the first is not shipped here
+            with pytest.raises(UserError, match="one starter that is shipped"):
+                starters.train_starters(only=only, data=tmp_path, runs=tmp_path, onward=True)
+        assert asked == []
 
     def test_a_gpu_needs_less_time(self, monkeypatch):
         monkeypatch.setattr(starters, "pick_device", lambda device: "cuda" if device == "auto" else device)
@@ -151,33 +163,25 @@ class TestBuilders:
         monkeypatch.setattr(starters.recipe, "train_music", lambda *_args: result)
         monkeypatch.setattr(starters.recipe, "write_music_bundle", write)
         monkeypatch.setattr(starters, "eval_music", lambda options, _advance: {"model": options.model})
-        folder = starters._partner(write_songs(tmp_path / "d", 0), tmp_path / "run", 1.0, "cpu", print)
+        run = starters._partner(write_songs(tmp_path / "d", 0), tmp_path / "run", 1.0, "cpu")
+        folder = starters._listened(run, print)
         assert folder == tmp_path / "run" / "bundle" / "1.0.0"
         assert written == [("partner", None), ("partner", {"model": str(folder)})]
 
-    def test_band_begins_with_the_partner_and_names_its_drummers(self, tmp_path, monkeypatch):
-        asked = []
-
-        def train(run, *_args):
-            asked.append(run)
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(starters.recipe, "train_music", train)
+    def test_band_begins_with_the_partner_and_names_its_drummers(self, tmp_path):
         groove_set(tmp_path / "groove")
-        with pytest.raises(KeyboardInterrupt):
-            starters._band(tmp_path, tmp_path / "run", 1.0, "cpu", print)
-        (run,) = asked
+        run = starters._band(tmp_path, tmp_path / "run", 1.0, "cpu")
         assert (run.name, run.parent, run.resume) == ("band", "partner", True)
         assert run.arrange is not None
         assert ("CC BY 4.0", True) in [(entry["licence"], "Gillick" in entry["source"]) for entry in run.data]
         with pytest.raises(UserError, match="Groove"):
-            starters._band(tmp_path / "elsewhere", tmp_path / "run", 1.0, "cpu", print)
+            starters._band(tmp_path / "elsewhere", tmp_path / "run", 1.0, "cpu")
 
     def test_interruption_passes_on(self, tmp_path, monkeypatch):
         result = SimpleNamespace(fitted=SimpleNamespace(interrupted=True))
         monkeypatch.setattr(starters.recipe, "train_music", lambda *_args: result)
         with pytest.raises(KeyboardInterrupt):
-            starters._partner(tmp_path, tmp_path / "run", 1.0, "cpu", print)
+            starters._listened(starters._partner(tmp_path, tmp_path / "run", 1.0, "cpu"), print)
         monkeypatch.setattr(starters.chorales, "train_chorales", lambda *_args, **_named: None)
         with pytest.raises(KeyboardInterrupt):
             starters._chorales(tmp_path, tmp_path / "run", 1.0, "cpu", print)
