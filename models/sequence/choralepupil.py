@@ -9,13 +9,14 @@ with wrong notes, in other keys. What would really come next there nobody knows,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
+from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -141,10 +142,11 @@ def write_lessons(
     """
     made = list(_altered(pieces, config))
     starts = np.cumsum([0, *map(len, made)])
-    with whole_folder(folder) as arriving:
+    # Written as files, not through memory maps: a disk that fills up under a map ends the process.
+    with whole_folder(folder) as arriving, ExitStack() as opened:
         tables = {
-            key: open_memmap(
-                arriving / f"{key}.npy", mode="w+", dtype=kind, shape=(int(starts[-1]), VOICES, *shape)
+            key: opened.enter_context(
+                _new_table(arriving / f"{key}.npy", kind, (int(starts[-1]), VOICES, *shape))
             )
             for key, (kind, shape) in _TABLES.items()
         }
@@ -152,17 +154,23 @@ def write_lessons(
             told = inputs_of(piece)
             shares, pitches = _expected(teachers, told, config.softness).topk(N_LIKELY, -1)
             shares /= shares.sum(-1, keepdim=True)
-            rows = {
+            rows: dict[str, NDArray[np.generic]] = {
                 "categories": told.categories, "histograms": told.histograms,
                 "pitches": pitches.cpu().numpy(), "shares": shares.cpu().numpy(),
             }  # fmt: skip
             for key, values in rows.items():
-                tables[key][starts[number] : starts[number + 1]] = values
+                tables[key].write(values.astype(_TABLES[key][0]).tobytes())
             if on_piece:
                 on_piece(number + 1, len(made))
-        for table in tables.values():
-            table.flush()
         np.save(arriving / "starts.npy", starts)
+
+
+def _new_table(path: Path, kind: type, shape: tuple[int, ...]) -> BinaryIO:
+    """A file in numpy's format, opened behind its header; the rows are still to be written."""
+    file = path.open("wb")
+    described = {"descr": dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": shape}
+    write_array_header_1_0(file, described)
+    return file
 
 
 def _expected(teachers: Sequence[nn.Module], told: Inputs, softness: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -119,6 +120,19 @@ class TestLessons:
         write_lessons(folder, [network(0)], [random_piece(1, 8)], PLAIN)
         assert len(Lessons(folder)) == 1
         assert [path.name for path in tmp_path.iterdir()] == ["lessons"]
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="limits are of Unix")
+    def test_a_full_disk_is_told_in_a_sentence(self, tmp_path):
+        import resource
+
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+        try:
+            with pytest.raises(UserError, match="can't be written: File too large"):
+                write_lessons(tmp_path / "lessons", [network(0)], [random_piece(1, 200)], PLAIN)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pupil_comes_to_expect_what_its_teacher_does(tmp_path):
