@@ -66,8 +66,13 @@ def find_partner(model: str | None) -> Path | None:
     return usable[0].path if usable else None
 
 
-def load_partner(model: str | None, device: str = "auto") -> Partner:
+def load_partner(model: str | None, device: str = "auto", *, is_live: bool = False) -> Partner:
     """Load a partner into this process, on one thread.
+
+    Args:
+        model: Bundle name or folder; None is the current partner.
+        device: Where it runs.
+        is_live: Plans are to be quick rather than the same on every machine.
 
     Raises:
         UserError: The bundle isn't there, or can't be used.
@@ -77,7 +82,7 @@ def load_partner(model: str | None, device: str = "auto") -> Partner:
         return Partner("rules")
     from models.sequence.player import Player  # noqa: PLC0415 - loads torch
 
-    player = Player.load(folder, device=device, threads=1)
+    player = Player.load(folder, device=device, runtime="half" if is_live else "auto")
     player.plan(warm_up_request())
     return Partner(player.name, player, player.passages)
 

@@ -123,10 +123,13 @@ class Player:
         self.is_awaited: Callable[[], bool] = lambda: False
 
     @classmethod
-    def load(cls, bundle: str | Path, device: str = "auto", threads: int = 1) -> Player:
+    def load(
+        cls, bundle: str | Path, device: str = "auto", threads: int = 1, runtime: Runtime = "auto"
+    ) -> Player:
         """Load a bundle by name or path; sets torch's thread count for this process.
 
-        ``auto`` is the CPU: one row at a time, a small network waits for a GPU rather than uses it.
+        The device ``auto`` is the CPU: one row at a time, a small network waits for a GPU rather than
+        uses it.
 
         Raises:
             UserError: No such bundle, damaged, of another kind or vocabulary; or no such device.
@@ -137,7 +140,7 @@ class Player:
         model, passages = load_network(found)
         manifest = found.manifest
         name, parts = f"{manifest.name}@{manifest.version}", told_parts(manifest.instruments, manifest.config)
-        return cls(model.to(where), name, passages, habits=load_habits(found), parts=parts)
+        return cls(model.to(where), name, passages, runtime, load_habits(found), parts)
 
     def warm_up(self) -> None:
         """Run once what a first plan runs, so that the first real one is not the slow one."""

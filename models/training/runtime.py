@@ -7,37 +7,25 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from models.device import pick_device
+from models.device import multiplies_bfloat16, pick_device
 
 
 def pick_precision(device: str) -> str:
     """``bf16-mixed`` where the hardware multiplies bfloat16 natively, else ``32-true``.
 
-    That is CUDA from compute capability 8.0, and x86 with AMX or AVX-512 BF16; plain AVX-512 or AVX2 emulate
-    bfloat16 and lose by it.
+    That is CUDA from compute capability 8.0, and CPUs for which :func:`models.device.multiplies_bfloat16`.
     """
     if device == "cuda":
-        return "bf16-mixed" if torch.cuda.get_device_capability()[0] >= 8 else "32-true"
-    if device == "cpu" and _cpu_flags() & {"amx_bf16", "avx512_bf16"}:
-        return "bf16-mixed"
-    return "32-true"
-
-
-def _cpu_flags() -> set[str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:  # not Linux
-        return set()
-    return set(
-        next((line.split(":", 1)[1] for line in text.splitlines() if line.startswith("flags")), "").split()
-    )
+        is_native = torch.cuda.get_device_capability()[0] >= 8
+    else:
+        is_native = device == "cpu" and multiplies_bfloat16()
+    return "bf16-mixed" if is_native else "32-true"
 
 
 def make_fabric(device: str, precision: str) -> Fabric:

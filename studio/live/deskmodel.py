@@ -38,7 +38,7 @@ def load_planner(model: str | None, device: str) -> PlannerLike:
     """
     from studio.partners import load_partner  # noqa: PLC0415 - loads what only the model's process needs
 
-    partner = load_partner(model, device)
+    partner = load_partner(model, device, is_live=True)
     if partner.planner is None:
         raise UserError(
             "No partner is installed, so the partner plays by rules.", "`make train-starters` trains one."

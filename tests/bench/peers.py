@@ -20,7 +20,7 @@ import torch
 
 from midi.events import FIELD_SIZES, PREDICTED
 from models.sequence.decode import Reader
-from models.sequence.fast import FastReader
+from models.sequence.fast import FastReader, has_half, open_reader
 from models.sequence.network import EventModel
 from models.sequence.player import Player
 from tests.bench.figures import Figure, alone, compared, higher, medians, timed
@@ -137,16 +137,19 @@ def peer_figures(python: str) -> list[Figure]:
         there = [r for r in rivals if not r.peer.missing]
         weights = weights_of_a_row(model)
         found = medians(
-            *(run_of(reader) for reader in (FastReader(model), Reader(model))),
+            *(run_of(reader) for reader in (FastReader(model), open_reader(model, "half"), Reader(model))),
             reading(weights),
             *(lambda r=r: r.peer.row_s(r.action) for r in there),
             rounds=ROUNDS,
         )
-    row_s, eager_s, read_s, *peers_s = found
+    row_s, half_s, eager_s, read_s, *peers_s = found
     times = dict(zip(map(id, there), peers_s, strict=True))
     speed = weights.nbytes / read_s / 1e9
+    by_eager = ("the same by PyTorch, eager", eager_s * 1e3, "<= 0.4", 0.4)
+    live = [compared(f"{name}, bfloat16", half_s * 1e3, "ms", *by_eager, "as it plays live here")]
     return [
-        compared(name, row_s * 1e3, "ms", "the same by PyTorch, eager", eager_s * 1e3, "<= 0.4", 0.4,
+        *(live if has_half() else []),
+        compared(name, row_s * 1e3, "ms", *by_eager,
                  f"runs of {RUN} rows up to a full context, each read and the next one drawn"),
         *(rival.figure(name, row_s, times.get(id(rival))) for rival in rivals),
         compared(name, row_s * 1e3, "ms", "reading its weights once", read_s * 1e3, "", None,

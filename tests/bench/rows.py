@@ -13,7 +13,7 @@ import torch
 from midi.events import EVENT_DTYPE, GRID_PER_BEAT, PREDICTED, BarGrid, Field, Role, start_row
 from midi.stream import EventStream
 from models.sequence.decode import Reader, draw
-from models.sequence.fast import FastReader, Runtime
+from models.sequence.fast import FastReader, Runtime, has_half, open_reader
 from models.sequence.network import EventModel
 from models.sequence.plan import PlanRequest, Steering
 from models.sequence.player import Player
@@ -28,12 +28,16 @@ GUIDED_FROM_TICK = 24 * 4 * GRID_PER_BEAT
 
 
 def decode_figures() -> list[Figure]:
-    """Event rows by the fast reader against PyTorch's, the trunk alone, and reading the weights."""
+    """Event rows by the fast reader against PyTorch's, the trunk alone, and reading the weights.
+
+    Where the CPU multiplies bfloat16 the reader of live playing, which does so, has lines of its own.
+    """
     torch.set_num_threads(1)
     model = Player.load("partner").model
     rows = random_rows(POSITION)
     fast, eager, bare = FastReader(model), Reader(model), Reader(model)
-    for reader in (fast, eager, bare):
+    half = open_reader(model, "half")
+    for reader in (fast, eager, bare, half):
         reader.read(rows)
         reader.next_row()
     vector = torch.zeros(1, 1, model.config.trunk.width)
@@ -65,16 +69,18 @@ def decode_figures() -> list[Figure]:
         fast.append(rows)
         fast.next_row()
 
-    actions = [read, trunk, step, late, row_of(fast, rows), row_of(eager, rows)]
+    actions = [read, trunk, step, late, row_of(fast, rows), row_of(half, rows), row_of(eager, rows)]
     found = cpu_s(*(in_a_row(action) for action in actions), rounds=7)
-    read_s, trunk_s, step_s, late_s, row_s, eager_s = (seconds / ROWS_OF_A_PLAN for seconds in found)
+    read_s, trunk_s, step_s, late_s, row_s, half_s, eager_s = (seconds / ROWS_OF_A_PLAN for seconds in found)
     again_s = cpu_s(again, rounds=3)[0]
     name = f"event row, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M, position {POSITION}"
 
     def ms(name: str, value_s: float, reference: str, reference_s: float, limit: float) -> Figure:
         return compared(name, value_s * 1e3, "ms", reference, reference_s * 1e3, f"<= {limit:g}", limit)
 
+    live = [ms(f"{name}, bfloat16", half_s, "the same by PyTorch, eager", eager_s, 0.4)] if has_half() else []
     return [
+        *live,
         ms(name, row_s, "the same by PyTorch, eager", eager_s, 0.4),
         ms(name, row_s, "bare eager trunk step", trunk_s, 0.45),
         ms("a row through the network", step_s, "bare eager trunk step", trunk_s, 0.3),
@@ -145,14 +151,15 @@ def guidance_figures(model: EventModel) -> list[Figure]:
         act()  # reads the context
         return act
 
-    actions = [plans("fast", 1.0), plans("fast", 0.0), plans("eager", 1.0)]
+    actions = [plans("half", 1.0), plans("fast", 1.0), plans("fast", 0.0), plans("eager", 1.0)]
     rounds = [[action() for action in actions] for _ in range(7)]
-    guided, plain, eager = (statistics.median(column) * 1e3 for column in zip(*rounds, strict=True))
+    half, guided, plain, eager = (statistics.median(column) * 1e3 for column in zip(*rounds, strict=True))
+    by_eager = ("the same by PyTorch, eager", eager, "<= 0.4", 0.4)
+    live = [compared("row of a plan with guidance, bfloat16", half, "ms", *by_eager)] if has_half() else []
     return [
+        *live,
         compared("row of a plan with guidance", guided, "ms", "without", plain, "<= 1.5", 1.5),
-        compared(
-            "row of a plan with guidance", guided, "ms", "the same by PyTorch, eager", eager, "<= 0.4", 0.4
-        ),
+        compared("row of a plan with guidance", guided, "ms", *by_eager),
     ]
 
 

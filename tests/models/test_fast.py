@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from midi.events import FIELD_SIZES, GRID_PER_BEAT, PREDICTED, Field, Role, Rows
 from models.sequence.decode import Reader, draw
-from models.sequence.fast import BATCH_ROWS, FastReader, open_reader
+from models.sequence.fast import BATCH_ROWS, FastReader, NetworkStep, has_half, open_reader
 from models.sequence.guidance import Unheard
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
 from models.sequence.player import Player
@@ -226,6 +226,15 @@ class TestChoice:
         assert isinstance(open_reader(MODEL, "fast"), FastReader)
         assert type(open_reader(MODEL, "eager")) is Reader
 
+    def test_half_precision_only_where_it_is_quick(self, monkeypatch):
+        asked = []
+        step = lambda model, *, is_half: asked.append(is_half) or NetworkStep(model)  # noqa: E731
+        monkeypatch.setattr("models.sequence.fast.NetworkStep", step)
+        for runtime, is_native in (("half", True), ("half", False), ("auto", True), ("fast", True)):
+            monkeypatch.setattr("models.sequence.fast.multiplies_bfloat16", lambda found=is_native: found)
+            assert isinstance(open_reader(MODEL, runtime), FastReader)
+        assert asked == [True, False, False, False]
+
     def test_other_weights_are_read_by_pytorch(self):
         model = tiny_model(0, CONFIG).to(torch.bfloat16)
         assert type(open_reader(model)) is Reader
@@ -276,6 +285,32 @@ class TestAgreement:
             begin = rows(seed, 5)
             found, expected = (drawn_rows(kind(model), begin, 200, seed) for kind in (FastReader, Reader))
             assert np.array_equal(found, expected)
+
+    @pytest.mark.skipif(not has_half(), reason="this CPU does not multiply bfloat16")
+    def test_in_half_precision_the_shipped_weights_expect_the_same(self, partner):
+        """Hundredths of a nat, of logits whose spread is several."""
+        half, eager = open_reader(partner, "half"), Reader(partner)
+        piece = request().context[:40]
+        for row in piece:
+            for reader in (half, eager):
+                reader.append(row[None])
+            found, expected = logits(half, row), logits(eager, row)
+            for field in PREDICTED:
+                assert np.abs(found[field] - expected[field]).max() <= 0.15
+        assert any(not np.array_equal(found[field], expected[field]) for field in PREDICTED)
+
+    @pytest.mark.skipif(not has_half(), reason="this CPU does not multiply bfloat16")
+    def test_in_half_precision_rows_beside_it_change_nothing(self, partner):
+        piece, row = rows(4, 12), rows(2, 1)[0]
+        alone, together = open_reader(partner, "half"), open_reader(partner, "half")
+        for one in piece:
+            alone.append(one[None])
+            alone.next_row()
+        for begin in range(0, 12, 4):
+            together.append(piece[begin : begin + 4])
+            together.next_row()
+        found, expected = logits(together, row), logits(alone, row)
+        assert all(np.array_equal(found[field], expected[field]) for field in PREDICTED)
 
     @pytest.mark.parametrize("follow", [0.0, 2.0])
     def test_plans_are_the_same_on_both(self, follow):

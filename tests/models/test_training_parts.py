@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midi.errors import UserError
+from models import device as device_module
 from models.device import pick_device
 from models.training import journal, runtime
 from models.training.data import Batches, ShuffledSampler
@@ -130,7 +131,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     ],
 )
 def test_mixed_precision_only_where_it_is_native(monkeypatch, device, flags, capability, expected):
-    monkeypatch.setattr(runtime, "_cpu_flags", lambda: flags)
+    monkeypatch.setattr(device_module, "cpu_flags", lambda: flags)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (capability, 0))
     assert runtime.pick_precision(device) == expected
 
