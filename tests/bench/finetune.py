@@ -11,7 +11,6 @@ picture beside the nearest one learned from) and ``bench-finetune.json``.
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,15 +20,13 @@ import numpy as np
 import torch
 from cyclopts import App
 
-from midi.errors import UserError
 from models.bundle import read_bundle
 from models.image import recipe
-from models.image.decode import IntakeConfig
 from models.image.generator import Generator
 from models.image.judge import Judge, load_judge
-from models.image.measure import FEWEST, in_features, pair_sheet
+from models.image.measure import in_features, pair_sheet
 from models.image.metrics import nearest_ratio, sliced_wasserstein
-from models.image.pictures import PictureSet, Pixels, build_pictures, list_pictures
+from models.image.pictures import Pixels
 from models.image.player import Pictures, load_generator
 from models.image.recipe import PictureRun
 from models.image.sheet import contact, write_image
@@ -38,13 +35,12 @@ from models.registry import find
 from models.training.loop import fit
 from models.training.runs import claim, write_settings
 from studio.terminal import table
-from tests.bench.pictures import COUNT, Positive, keep_marks, reporter, say, start
+from tests.bench.pictures import COUNT, LEARNED, Positive, keep_marks, reporter, say, split, start
 
 MARKS_MIN = (1, 5, 15, 30)
 GOAL = 0.5
 """Distance of the fine-tuned to the held-out pictures over the base's."""
 ON_SHEET = 64
-LEARNED = "learned"
 FIGURES = ("swd", "kd", "nearest_ratio")
 
 app = App(name="bench-finetune", help="Fine-tune on a hundred pictures.", result_action="return_value")
@@ -104,26 +100,6 @@ def finetune(
     }  # fmt: skip
     (out / "bench-finetune.json").write_text(json.dumps(report, indent=2) + "\n")
     say(*lines_of(report), f"Sheets: {out}; look at them before you believe a figure.")
-
-
-def split(data: Path, out: Path, first: int, size: int) -> tuple[PictureSet, PictureSet]:
-    """The first files of a folder by name and all others, as two sets, built once.
-
-    Raises:
-        UserError: There are too few pictures to keep any from training.
-    """
-    files = list_pictures(data)
-    if len(files) < first + FEWEST:
-        raise UserError(f"{data} has only {len(files)} pictures.", f"Ask for --first {first // 2} or fewer.")
-    sets = []
-    for name, chosen in ((LEARNED, files[:first]), ("unseen", files[first:])):
-        folder = out / name
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in chosen:
-            if not (folder / file.name).exists():
-                shutil.copy2(file, folder / file.name)
-        sets.append(build_pictures(folder, out / f"{name}-pixels", IntakeConfig(size)))
-    return sets[0], sets[1]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ Every row trains with every seed for ``--minutes``: of CPU time on one thread, s
 to all, or by the clock on a GPU. What is there already is not trained again and an interrupted row goes on,
 so the same command can be given with more rows or seeds, or be stopped at any time.
 
+The first pictures of the folder by name are learned from; all others are never seen, and measured with.
+
 Look first: ``--blind`` prints no figure, and the grids in ``blind/`` are called by letters, other ones for
 every seed; ``key.json`` tells them when the order by eye is written down.
 """
@@ -25,24 +27,28 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from midi.errors import UserError
+from models.bundle import read_bundle
 from models.device import pick_device
 from models.image import recipe
 from models.image.decode import IntakeConfig
 from models.image.judge import Judge, load_judge
-from models.image.measure import FEWEST_HELD_OUT, in_features
+from models.image.measure import FEWEST, in_features
 from models.image.metrics import nearest_ratio, sliced_wasserstein
-from models.image.pictures import PictureSet, build_pictures
+from models.image.pictures import PictureSet, build_pictures, list_pictures
 from models.image.recipe import PictureRun
 from models.image.sheet import contact, write_image
 from models.image.task import SAMPLES, PictureTask
+from models.registry import find
 from models.training.contract import Progress
 from models.training.loop import fit
 from models.training.runs import claim, write_settings
 from studio.terminal import table
 from tests.bench.dcgan import DcganTask
 
-Row = Literal["ours", "dcgan", "projected", "relativistic"]
-ROWS: tuple[Row, ...] = ("ours", "dcgan", "projected", "relativistic")
+Row = Literal["ours", "transfer", "dcgan", "projected", "relativistic"]
+ROWS: tuple[Row, ...] = ("ours", "transfer", "dcgan", "projected", "relativistic")
+OURS: tuple[Row, ...] = ("ours", "transfer")
+"""Recipes that the product offers: fresh weights, and those of a starter that has not seen this kind."""
 MARKS_MIN = (1, 5, 15, 60)
 """Minutes after which a grid is kept, as far as the run goes."""
 EVAL_STEPS = 150
@@ -50,6 +56,8 @@ COUNT = 512
 FIGURES = ("swd", "kd", "fd", "precision", "recall", "nearest_ratio")
 GOAL = 0.7
 """Ours over the best other row, in sliced Wasserstein and kernel distance."""
+
+LEARNED, UNSEEN = "learned", "unseen"
 
 Positive = Parameter(validator=Number(gt=0))
 app = App(name="bench-pictures", help="Compare recipes for pictures.", result_action="return_value")
@@ -65,6 +73,7 @@ class Bench:
     minutes: float
     preset: str
     device: str
+    base: str = "sunflowers"
 
     def run_of(self, row: Row, seed: int) -> PictureRun:
         critic = {
@@ -73,17 +82,20 @@ class Bench:
         }
         return PictureRun(
             self.data, self.out / f"{row}-{seed}", row, max_minutes=self.minutes, seed=seed, size=self.size,
-            preset=self.preset, device=self.device, **critic.get(row, {}),
+            preset=self.preset, device=self.device, parent=self.base if row == "transfer" else None,
+            **critic.get(row, {}),
         )  # fmt: skip
 
 
 @app.default
 def bench(
     *,
-    data: Path = Path("../shared/data/flowers128/sunflowers"),
+    data: Path = Path("../shared/data/flowers128/daisy"),
+    first: Annotated[int, Positive] = 180,
+    base: str = "sunflowers",
     out: Path = Path("out/bench-pictures"),
     size: int = 64,
-    minutes: Annotated[float, Positive] = 20,
+    minutes: Annotated[float, Positive] = 10,
     seeds: Annotated[int, Positive] = 3,
     rows: tuple[Row, ...] = ROWS,
     preset: str = "tiny",
@@ -95,6 +107,8 @@ def bench(
 
     Args:
         data: Folder of pictures.
+        first: Pictures learned from, by name.
+        base: Bundle that ``transfer`` starts from; pictures of this kind must not be among its own.
         out: Where runs, grids and figures are kept.
         size: Side in pixels.
         minutes: Of compute for each row and seed.
@@ -106,31 +120,36 @@ def bench(
         blind: Print no figures yet.
     """
     torch.set_num_threads(1)
-    plan = Bench(data, out, size, minutes, preset, pick_device(device))
-    pictures = build_pictures(data, out / "pictures", IntakeConfig(size))
+    plan = Bench(data, out, size, minutes, preset, pick_device(device), base)
+    pictures, unseen = split(data, out, first, size)
     judge = load_judge(device=plan.device)
     results: dict[str, list[dict[str, Any]]] = {}
     for seed in range(seeds):  # all rows of a seed first: stopped early, the rows are still comparable
         for row in rows:
             try:
-                results.setdefault(row, []).append(result_of(plan, row, seed, pictures, judge, count))
+                results.setdefault(row, []).append(result_of(plan, row, seed, pictures, unseen, judge, count))
             except UserError as fault:
                 say(f"{row}: left out. {fault.message} {fault.hint}")
         write_blind(plan, [row for row in results if len(results[row]) > seed], seed)
     say(f"Grids without names: {out / 'blind'}; put them in order before you read a figure.")
     report = {"minutes": minutes, "size": size, "device": plan.device, "features": judge.name}
-    report |= {"real": real_figures(pictures, judge, count), "rows": results, "verdict": verdict(results)}
+    report |= {"learned": len(pictures.names), "unseen": len(unseen.names), "base": base}
+    report |= {"real": real_figures(pictures, unseen, judge, count), "rows": results}
+    report |= {"goal": GOAL, "verdicts": {row: verdict(results, row) for row in OURS if row in results}}
     (out / "bench-pictures.json").write_text(json.dumps(report, indent=2))
     if not blind:
         say(*table_of(report))
 
 
 def result_of(
-    plan: Bench, row: Row, seed: int, pictures: PictureSet, judge: Judge, count: int
+    plan: Bench, row: Row, seed: int, pictures: PictureSet, unseen: PictureSet, judge: Judge, count: int
 ) -> dict[str, Any]:
     """Train one row with one seed, or go on with it, or take up what it gave."""
     run = plan.run_of(row, seed)
-    settings = {"row": row, "size": plan.size, "minutes": plan.minutes, "data": str(plan.data.resolve())}
+    settings = {
+        "row": row, "size": plan.size, "minutes": plan.minutes, "data": str(plan.data.resolve()),
+        "learned": len(pictures.names), "base": run.parent,
+    }  # fmt: skip
     claim(run.run_dir, settings, resume=True)
     file = run.run_dir / f"result-{judge.name}-{count}.json"
     if file.exists():
@@ -153,7 +172,7 @@ def result_of(
     task.generator.center(seed)
     made = task.make(count)
     write_image(run.run_dir / "grid.png", contact(made[:64], 8))
-    found = figures_of(made, pictures, judge) | {
+    found = figures_of(made, pictures, unseen, judge) | {
         "steps": fitted.step, "chosen": chosen, "elapsed_s": fitted.elapsed_s,
         "parameters": sum(p.numel() for p in task.generator.parameters()),
     }  # fmt: skip
@@ -163,28 +182,45 @@ def result_of(
 
 def task_of(plan: Bench, row: Row, run: PictureRun, pictures: PictureSet) -> PictureTask:
     """The task of a row: the recipe as ``train pictures`` has it, or what takes its place."""
-    config = replace(recipe.task_config(run, plan.size, None), count=96, samples=64)
-    kind = DcganTask if row == "dcgan" else PictureTask
-    return kind(config, pictures, run.run_dir)
+    parent = read_bundle(find(run.parent)) if run.parent else None
+    config = replace(recipe.task_config(run, plan.size, parent), count=96, samples=64)
+    if row == "dcgan":
+        return DcganTask(config, pictures, run.run_dir)
+    return PictureTask(config, pictures, run.run_dir, parent.tensors() if parent else None)
 
 
-def figures_of(made: np.ndarray, pictures: PictureSet, judge: Judge) -> dict[str, Any]:
-    """Figures of made pictures, the mean of their levels for ``swd``."""
-    real = pictures.images[reference(pictures)]
-    ratio = nearest_ratio(made, pictures.images[pictures.train], pictures.images[pictures.held_out]).ratio
+def split(data: Path, out: Path, first: int, size: int) -> tuple[PictureSet, PictureSet]:
+    """The first files of a folder by name and all others, as two sets, built once.
+
+    Raises:
+        UserError: There are too few pictures to keep any from training.
+    """
+    files = list_pictures(data)
+    if len(files) < first + FEWEST:
+        raise UserError(f"{data} has only {len(files)} pictures.", f"Ask for --first {first // 2} or fewer.")
+    sets = []
+    for name, chosen in ((LEARNED, files[:first]), (UNSEEN, files[first:])):
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in chosen:
+            if not (folder / file.name).exists():
+                shutil.copy2(file, folder / file.name)
+        sets.append(build_pictures(folder, out / f"{name}-pixels", IntakeConfig(size)))
+    return sets[0], sets[1]
+
+
+def figures_of(made: np.ndarray, pictures: PictureSet, unseen: PictureSet, judge: Judge) -> dict[str, Any]:
+    """Figures of made pictures beside those never seen, the mean of their levels for ``swd``."""
+    real = np.asarray(unseen.images)
+    ratio = nearest_ratio(made, pictures.images[pictures.train], real).ratio
     own = in_features(judge.rows(made), judge.rows(real))
     return {"swd": sliced_wasserstein(made, real)["mean"], **own, "nearest_ratio": ratio}
 
 
-def real_figures(pictures: PictureSet, judge: Judge, count: int) -> dict[str, Any]:
+def real_figures(pictures: PictureSet, unseen: PictureSet, judge: Judge, count: int) -> dict[str, Any]:
     """Real training pictures in the made ones' place."""
-    return figures_of(pictures.images[pictures.train[:count]], pictures, judge) | {"nearest_ratio": None}
-
-
-def reference(pictures: PictureSet) -> np.ndarray:
-    """Held-out pictures where there are enough, else all."""
-    enough = len(pictures.held_out) >= FEWEST_HELD_OUT
-    return pictures.held_out if enough else np.arange(len(pictures.names))
+    learned = pictures.images[pictures.train[:count]]
+    return figures_of(learned, pictures, unseen, judge) | {"nearest_ratio": None}
 
 
 def keep_marks(run_dir: Path, marks_min: Sequence[int] = MARKS_MIN, out: Path | None = None) -> None:
@@ -212,18 +248,16 @@ def write_blind(plan: Bench, rows: list[str], seed: int) -> None:
     key_file.write_text(json.dumps(key, indent=2))
 
 
-def verdict(results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Ours over the best other row, by the mean over seeds; None where there is nothing to compare."""
+def verdict(results: dict[str, list[dict[str, Any]]], ours: str) -> dict[str, float | None]:
+    """One of our rows over the best of the others', by the mean over seeds; None where there is none."""
     means = {
         row: {key: float(np.mean([one[key] for one in ones])) for key in FIGURES}
         for row, ones in results.items()
     }
-    others = [row for row in means if row != "ours"]
-    found: dict[str, Any] = {"goal": GOAL}
+    found: dict[str, float | None] = {}
     for key in ("swd", "kd"):
-        best = min((means[row][key] for row in others), default=None)
-        is_comparable = best is not None and best > 0 and "ours" in means
-        found[key] = means["ours"][key] / best if is_comparable else None
+        best = min((means[row][key] for row in means if row not in OURS), default=None)
+        found[key] = means[ours][key] / best if best is not None and best > 0 else None
     return found
 
 
@@ -237,14 +271,18 @@ def table_of(report: dict[str, Any]) -> list[str]:
         lines.append((row, str(len(ones)), f"{ones[0]['parameters'] / 1e6:.2f} M", steps, *cells))
     real = [f"{report['real'][key]:.3f}" if report["real"][key] is not None else "" for key in FIGURES]
     lines.append(("real pictures", "", "", "", *real))
-    ratios = [
-        f"{key} {report['verdict'][key]:.2f}" for key in ("swd", "kd") if report["verdict"][key] is not None
-    ]
+    verdicts = []
+    for row, ratios in report["verdicts"].items():
+        told = ", ".join(f"{key} {ratio:.2f}" for key, ratio in ratios.items() if ratio is not None)
+        verdicts.append(
+            f"{row} over the best other row: {told or 'nothing to compare'} (goal {GOAL} or less)"
+        )
     return [
         f"{report['size']} px, {report['minutes']:g} min a row on {report['device']}, "
-        f"features {report['features']}",
+        f"{report['learned']} pictures learned from, {report['unseen']} never seen, "
+        f"features {report['features']}; transfer is ours from {report['base']}",
         *table(head, lines),
-        f"ours over the best other row: {', '.join(ratios) or 'nothing to compare'} (goal {GOAL} or less)",
+        *verdicts,
     ]
 
 

@@ -11,24 +11,26 @@ from tests.bench import pictures as program
 from tests.bench.dcgan import DcganGenerator
 from tests.models.image.conftest import one_thread  # noqa: F401
 from tests.models.image.drawings import write_discs
+from tests.models.image.gardens import plant
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def bench(tmp_path, **more):
     program.bench(
-        data=tmp_path / "discs", out=tmp_path / "out", size=16, minutes=1e-6, seeds=1, rows=("ours", "dcgan"),
-        device="cpu", count=16, **more,
+        data=tmp_path / "discs", out=tmp_path / "out", size=16, minutes=1e-6, seeds=1, device="cpu", count=16,
+        first=20, base=str(tmp_path / "garden" / "1.0.0"), rows=("ours", "transfer", "dcgan"), **more,
     )  # fmt: skip
 
 
 def test_rows_are_trained_once_and_compared(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", lambda _n: None)
     write_discs(tmp_path / "discs", 32, 16)
+    plant(tmp_path)
     bench(tmp_path, blind=True)
     assert "swd" not in capsys.readouterr().out
     key = json.loads((tmp_path / "out" / "key.json").read_text())
-    assert sorted(key.values()) == ["dcgan", "ours"]
+    assert sorted(key.values()) == ["dcgan", "ours", "transfer"]
     for name in key:
         assert (tmp_path / "out" / "blind" / f"{name}.png").exists()
 
@@ -36,18 +38,23 @@ def test_rows_are_trained_once_and_compared(tmp_path, capsys, monkeypatch):
     bench(tmp_path)
     out = capsys.readouterr().out
     assert "ours over the best other row: swd" in out
+    assert "transfer over the best other row: swd" in out
     report = json.loads((tmp_path / "out" / "bench-pictures.json").read_text())
-    one, other = (report["rows"][row][0]["swd"] for row in ("ours", "dcgan"))
-    assert report["verdict"]["swd"] == pytest.approx(one / other)
+    found = {row: ones[0]["swd"] for row, ones in report["rows"].items()}
+    for row in ("ours", "transfer"):
+        assert report["verdicts"][row]["swd"] == pytest.approx(found[row] / found["dcgan"])
+    assert (report["learned"], report["unseen"]) == (20, 12)
 
 
 def test_another_budget_is_another_comparison(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", lambda _n: None)
     write_discs(tmp_path / "discs", 32, 16)
+    plant(tmp_path)
     bench(tmp_path)
+    sets = program.split(tmp_path / "discs", tmp_path / "out", 20, 16)
     plan = program.Bench(tmp_path / "discs", tmp_path / "out", 16, 2.0, "tiny", "cpu")
     with pytest.raises(UserError, match="begun with minutes"):
-        program.result_of(plan, "ours", 0, None, program.load_judge("random-conv"), 16)
+        program.result_of(plan, "ours", 0, *sets, program.load_judge("random-conv"), 16)
 
 
 def test_marks_are_the_first_sheets_past_them(tmp_path):
