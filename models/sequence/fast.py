@@ -36,6 +36,9 @@ Runtime: TypeAlias = Literal["auto", "eager", "fast", "half"]
 BATCH_ROWS = 8
 """Most rows that go through the network at once here; more are read faster by PyTorch's own attention."""
 
+UNSPLIT = 400_000
+"""Weights of a matrix up to which numpy's BLAS does not split a product among threads (OpenBLAS 0.3.31)."""
+
 _SEEN = tuple(tuple(int(column) for column in seen_by(field)) for field in PREDICTED)
 
 
@@ -249,16 +252,17 @@ class _Whole:
 
     def __init__(self, weight: Tensor) -> None:
         self._weight, self._array = weight.t(), weight.numpy()
+        self._is_unsplit = weight.numel() <= UNSPLIT
         self.outputs = len(weight)
 
     def into(self, x: _Buffer, out: _Buffer) -> None:
-        if len(x.array) == 1:
+        if self._is_unsplit and len(x.array) == 1:
             np.dot(self._array, x.array[0], out=out.array[0])
         else:
             torch.mm(x.tensor, self._weight, out=out.tensor)
 
     def onto(self, x: _Buffer, total: _Buffer) -> None:
-        if len(x.array) == 1:
+        if self._is_unsplit and len(x.array) == 1:
             total.array[0] += np.dot(self._array, x.array[0])
         else:
             total.tensor.addmm_(x.tensor, self._weight)
