@@ -18,26 +18,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from midi.events import FIELD_SIZES, PREDICTED, Field, Rows
-from models.device import multiplies_bfloat16
 from models.sequence.decode import Reader, RowLogits
 from models.sequence.network import NORM_EPSILON, EventModel, TrunkConfig, seen_by
+from models.sequence.products import Array, Buffer, HalfProduct, Product, WholeProduct, has_half
 
-Array: TypeAlias = NDArray[np.float32]
 Runtime: TypeAlias = Literal["auto", "eager", "fast", "half"]
 
 BATCH_ROWS = 8
 """Most rows that go through the network at once here; more are read faster by PyTorch's own attention."""
-
-UNSPLIT = 400_000
-"""Weights of a matrix up to which numpy's BLAS does not split a product among threads (OpenBLAS 0.3.31)."""
 
 _SEEN = tuple(tuple(int(column) for column in seen_by(field)) for field in PREDICTED)
 
@@ -59,12 +54,6 @@ def open_reader(model: EventModel, runtime: Runtime = "auto") -> Reader:
     if not can_be_fast or runtime == "eager":
         return Reader(model)
     return FastReader(model, NetworkStep(model, is_half=runtime == "half" and has_half()))
-
-
-def has_half() -> bool:
-    """Whether products in bfloat16 are faster here: the CPU has them, and torch packs weights for them."""
-    is_there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return is_there and hasattr(torch.ops.mkldnn, "_linear_pointwise") and multiplies_bfloat16()
 
 
 class FastReader(Reader):
@@ -193,25 +182,15 @@ class FastRowLogits(RowLogits):
         return self._step.heads[field].logits(self._inputs)
 
 
-class _Buffer:
-    """Memory that PyTorch multiplies into and numpy works on."""
-
-    __slots__ = ("array", "tensor")
-
-    def __init__(self, *shape: int) -> None:
-        self.tensor = torch.zeros(shape)
-        self.array: Array = self.tensor.numpy()
-
-
 class _Scratch:
     """Working memory for ``m`` rows at once, with the views that a step needs."""
 
     def __init__(self, m: int, config: TrunkConfig, hidden: int, told: int) -> None:
         w, h = config.width, config.heads
-        self.x, self.told = _Buffer(m, w), _Buffer(m, told)
+        self.x, self.told = Buffer(m, w), Buffer(m, told)
         self.rows = list(self.x.array)
-        self.normed, self.attended = _Buffer(m, w), _Buffer(m, w)
-        self.qkv, self.gates, self.active = _Buffer(m, 3 * w), _Buffer(m, 2 * hidden), _Buffer(m, hidden)
+        self.normed, self.attended = Buffer(m, w), Buffer(m, w)
+        self.qkv, self.gates, self.active = Buffer(m, 3 * w), Buffer(m, 2 * hidden), Buffer(m, hidden)
         self.normed_rows = list(self.normed.array)
         parts = self.qkv.array.reshape(m, 3, h, w // h)
         out = self.attended.array.reshape(m, h, 1, w // h)
@@ -232,77 +211,19 @@ class _Scratch:
             _normalize(row, weight, normed)
 
 
-class _Product(Protocol):
-    """Multiplies rows ``[m in]`` by a matrix ``[in out]``."""
-
-    outputs: int
-
-    def into(self, x: _Buffer, out: _Buffer) -> None:
-        """Write the product."""
-
-    def onto(self, x: _Buffer, total: _Buffer) -> None:
-        """Add the product."""
-
-
-class _Whole:
-    """A product in 32 bits, by the network's own weights ``[out in]``.
-
-    One row goes through numpy's BLAS: as fast as torch's MKL on Intel's processors, and faster on others.
-    """
-
-    def __init__(self, weight: Tensor) -> None:
-        self._weight, self._array = weight.t(), weight.numpy()
-        self._is_unsplit = weight.numel() <= UNSPLIT
-        self.outputs = len(weight)
-
-    def into(self, x: _Buffer, out: _Buffer) -> None:
-        if self._is_unsplit and len(x.array) == 1:
-            np.dot(self._array, x.array[0], out=out.array[0])
-        else:
-            torch.mm(x.tensor, self._weight, out=out.tensor)
-
-    def onto(self, x: _Buffer, total: _Buffer) -> None:
-        if self._is_unsplit and len(x.array) == 1:
-            total.array[0] += np.dot(self._array, x.array[0])
-        else:
-            total.tensor.addmm_(x.tensor, self._weight)
-
-
-class _Half:
-    """A product in bfloat16, by a copy of the weights in the order that oneDNN reads; sums are in 32 bits.
-
-    A row's product does not depend on the rows beside it, to the bit.
-    """
-
-    def __init__(self, weight: Tensor) -> None:
-        ops: Any = torch.ops.mkldnn
-        packed = ops._reorder_linear_weight(weight.bfloat16(), 1)
-        multiply = ops._linear_pointwise.default
-        self._times: Callable[[Tensor], Tensor] = lambda x: multiply(
-            x.bfloat16(), packed, None, "none", [], ""
-        )
-        self.outputs = len(weight)
-
-    def into(self, x: _Buffer, out: _Buffer) -> None:
-        out.tensor.copy_(self._times(x.tensor))
-
-    def onto(self, x: _Buffer, total: _Buffer) -> None:
-        total.tensor.add_(self._times(x.tensor))
-
-
 @dataclass(frozen=True, slots=True)
 class _Layer:
     """One block's weights."""
 
     attention_norm: Array
     feed_norm: Array
-    qkv: _Product
-    attention_out: _Product
-    feed_in: _Product
-    feed_out: _Product
+    qkv: Product
+    attention_out: Product
+    feed_in: Product
+    feed_out: Product
 
     @classmethod
-    def of(cls, block: nn.Module, product: Callable[[Tensor], _Product]) -> _Layer:
+    def of(cls, block: nn.Module, product: Callable[[Tensor], Product]) -> _Layer:
         names = ("qkv", "attention_out", "feed_in", "feed_out")
         norms = (_array(block, "attention_norm.weight"), _array(block, "feed_norm.weight"))
         return cls(*norms, *(product(_weight(block, name)) for name in names))
@@ -315,10 +236,10 @@ class _Head:
         width = model.config.head_width
         self._own = slice(field * width, (field + 1) * width)
         self._norm = _array(model, f"head_norms.{field:d}.weight")
-        self._out = _Whole(_weight(model, f"head_out.{field:d}"))
+        self._out = WholeProduct(_weight(model, f"head_out.{field:d}"))
         self._bias = _array(model, f"head_out.{field:d}.bias")
         self._normed = np.zeros(width, dtype=np.float32)
-        self._active, self._logits = _Buffer(1, width), _Buffer(1, FIELD_SIZES[field])
+        self._active, self._logits = Buffer(1, width), Buffer(1, FIELD_SIZES[field])
 
     def logits(self, inputs: Array) -> Array:
         """``[values]`` of the sums ``[heads * head_width]``."""
@@ -339,7 +260,7 @@ class NetworkStep:
 
     def __init__(self, model: EventModel, *, is_half: bool = False) -> None:
         self._config = model.config.trunk
-        product = _Half if is_half else _Whole
+        product = HalfProduct if is_half else WholeProduct
         self._embeddings = [_array(table, "weight") for table in model.embeddings]
         self._layers = [_Layer.of(block, product) for block in model.trunk.blocks]
         self._hidden = model.trunk.blocks[0].get_parameter("feed_out.weight").shape[1]
@@ -352,7 +273,7 @@ class NetworkStep:
 
     def tell(self, hidden: Array) -> Array:
         """What a hidden state ``[w]`` tells the heads: ``[heads * head_width]``."""
-        state, told = _Buffer(1, len(hidden)), _Buffer(1, self._head_in.outputs)
+        state, told = Buffer(1, len(hidden)), Buffer(1, self._head_in.outputs)
         state.array[0] = hidden
         self._head_in.into(state, told)
         told.array[0] += self._head_bias

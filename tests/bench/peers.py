@@ -20,9 +20,10 @@ import torch
 
 from midi.events import FIELD_SIZES, PREDICTED
 from models.sequence.decode import Reader
-from models.sequence.fast import FastReader, has_half, open_reader
+from models.sequence.fast import FastReader, open_reader
 from models.sequence.network import EventModel
 from models.sequence.player import Player
+from models.sequence.products import has_half
 from tests.bench.figures import Figure, alone, compared, higher, medians, timed
 from tests.bench.rows import draw_row, random_rows
 

@@ -13,10 +13,11 @@ import torch
 from midi.events import EVENT_DTYPE, GRID_PER_BEAT, PREDICTED, BarGrid, Field, Role, start_row
 from midi.stream import EventStream
 from models.sequence.decode import Reader, draw
-from models.sequence.fast import FastReader, Runtime, has_half, open_reader
+from models.sequence.fast import FastReader, Runtime, open_reader
 from models.sequence.network import EventModel
 from models.sequence.plan import PlanRequest, Steering
 from models.sequence.player import Player
+from models.sequence.products import has_half
 from tests.bench.figures import ROUNDS, Figure, alone, compared, cpu_s
 
 POSITION = 400

@@ -13,10 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from midi.events import FIELD_SIZES, GRID_PER_BEAT, PREDICTED, Field, Role, Rows
 from models.sequence.decode import Reader, draw
-from models.sequence.fast import BATCH_ROWS, FastReader, NetworkStep, has_half, open_reader
+from models.sequence.fast import BATCH_ROWS, FastReader, NetworkStep, open_reader
 from models.sequence.guidance import Unheard
 from models.sequence.network import EventModel, EventModelConfig, TrunkConfig
 from models.sequence.player import Player
+from models.sequence.products import has_half
 from tests.models.pieces import random_rows, tiny_model
 from tests.models.planrequests import CONFIG as WIDE
 from tests.models.planrequests import request
@@ -231,7 +232,7 @@ class TestChoice:
         step = lambda model, *, is_half: asked.append(is_half) or NetworkStep(model)  # noqa: E731
         monkeypatch.setattr("models.sequence.fast.NetworkStep", step)
         for runtime, is_native in (("half", True), ("half", False), ("auto", True), ("fast", True)):
-            monkeypatch.setattr("models.sequence.fast.multiplies_bfloat16", lambda found=is_native: found)
+            monkeypatch.setattr("models.sequence.products.multiplies_bfloat16", lambda found=is_native: found)
             assert isinstance(open_reader(MODEL, runtime), FastReader)
         assert asked == [True, False, False, False]
 
