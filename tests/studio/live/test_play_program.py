@@ -238,9 +238,16 @@ def test_model_killed_twice_while_playing_plans_resume_and_the_take_is_whole(tmp
 
 
 def test_no_bundle_is_one_sentence_and_rules_play(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.partners.load_partner", lambda *_: Partner("rules"))
+    asked = []
+
+    def load(model: str | None, device: str, *, is_live: bool) -> Partner:
+        asked.append((model, device, is_live))
+        return Partner("rules")
+
+    monkeypatch.setattr("studio.partners.load_partner", load)
     with pytest.raises(UserError, match="plays by rules"):
         load_planner(None, "cpu")
+    assert asked == [(None, "cpu", True)]
     assert isinstance(program.start_model("none", "cpu"), NoPlanner)
 
 
