@@ -55,6 +55,7 @@ def train(
     name: str,
     *,
     media: Literal["music", "pictures"] = "music",
+    parent: str | None = "auto",
     report: Callable[[Any], None] = lambda _: None,
     advance: Callable[[str, int, int], None] = lambda _what, _done, _total: None,
     **settings: Any,
@@ -65,6 +66,8 @@ def train(
         folder: Searched with its subfolders.
         name: Name of the bundle.
         media: What the folder holds.
+        parent: Bundle to start from. ``auto`` is a shipped starter (:mod:`models.training.parents`), ``none``
+            or None are fresh weights.
         report: Told the training's progress after every step.
         advance: Told what else is being done, how many steps are done, and how many there are.
         settings: Further fields of :class:`models.sequence.recipe.MusicRun` or
@@ -74,8 +77,10 @@ def train(
         UserError: The folder cannot be used, or the run belongs to other settings.
         KeyboardInterrupt: Interrupted; everything is saved, ``resume=True`` goes on.
     """
+    from models.training.parents import resolve  # noqa: PLC0415
     from models.training.runs import run_folder  # noqa: PLC0415
 
+    settings["parent"] = resolve(name, parent, media, settings)
     if media == "pictures":
         from models.image import recipe as pictures  # noqa: PLC0415
 

@@ -23,7 +23,7 @@ class TrainMusicOptions:
 
     folder: Path
     name: str
-    parent: str | None = None
+    parent: str | None = "auto"
     minutes: float | None = None
     steps: int | None = None
     resume: bool = False
@@ -38,7 +38,7 @@ class TrainPicturesOptions:
 
     folder: Path
     name: str
-    parent: str | None = None
+    parent: str | None = "auto"
     minutes: float | None = None
     steps: int | None = None
     size: int | None = None
@@ -87,6 +87,7 @@ def train_music(options: TrainMusicOptions, progress: Progress | None = None) ->
         "name": manifest.name,
         "version": manifest.version,
         "path": str(bundle.path),
+        "parent": manifest.parent,
         "nll_nats_per_note": nll.get("partner"),
         **manifest.metrics,
         "corpus": asdict(Corpus(run_folder(options.name) / CORPUS).report),
@@ -130,6 +131,7 @@ def train_pictures(options: TrainPicturesOptions, progress: Progress | None = No
         "name": bundle.manifest.name,
         "version": bundle.manifest.version,
         "path": str(bundle.path),
+        "parent": bundle.manifest.parent,
         "run": str(run_dir),
         **bundle.manifest.metrics,
         "corpus": asdict(PictureSet(run_dir / CORPUS).report),
@@ -178,10 +180,15 @@ def lines(data: dict[str, Any]) -> list[str]:
     ]
     return [
         f"{data['name']} {data['version']} is ready: {data['path']}",
+        _begun(data),
         *([f"Held out: {nll:.3f} nats a note ({', '.join(baselines)})."] if nll is not None else []),
         "",
         *health_lines(data["corpus"]),
     ]
+
+
+def _begun(data: dict[str, Any]) -> str:
+    return f"Started from {data['parent'] or 'fresh weights'}."
 
 
 def picture_lines(data: dict[str, Any]) -> list[str]:
@@ -189,6 +196,7 @@ def picture_lines(data: dict[str, Any]) -> list[str]:
     corpus = data["corpus"]
     found = [
         f"{data['name']} {data['version']} is ready: {data['path']}",
+        _begun(data),
         f"Samples: {data['run']}/sheet.png",
     ]
     if "swd" in data:

@@ -21,7 +21,7 @@ def train_music(
     /,
     *,
     name: str,
-    parent: str | None = None,
+    parent: str = "auto",
     minutes: Annotated[float | None, Positive] = None,
     steps: Annotated[int | None, Positive] = None,
     resume: Switch = False,
@@ -32,7 +32,7 @@ def train_music(
     Args:
         folder: Folder of MIDI files, searched with its subfolders.
         name: Name of the bundle to make.
-        parent: Bundle to start from.
+        parent: Bundle to start from; auto is the shipped partner, none fresh weights.
         minutes: Stop after this long.
         steps: Stop after this many optimizer steps.
         resume: Go on where an interrupted run of this name stopped.
@@ -61,7 +61,7 @@ def train_pictures(
     /,
     *,
     name: str,
-    parent: str | None = None,
+    parent: str = "auto",
     minutes: Annotated[float | None, Positive] = None,
     steps: Annotated[int | None, Positive] = None,
     size: Literal[16, 32, 64, 128, 256] | None = None,
@@ -82,13 +82,14 @@ def train_pictures(
     Args:
         folder: Folder of pictures, searched with its subfolders.
         name: Name of the bundle to make.
-        parent: Bundle to start from; see also --frozen.
+        parent: Bundle to start from; auto is the shipped garden or, above 64 pixels, flowers (with --preset
+            none, for a parent has its own widths); none is fresh weights.
         minutes: Stop after this long.
         steps: Stop after this many steps.
         size: Side of the pictures in pixels; by default the parent's, else 64.
         fit: Keep the middle square, or all of a picture on the ground.
         ground: Color behind transparency, six hexadecimal digits.
-        preset: Width of the network; by default tiny up to 64 pixels, live above.
+        preset: Width of a fresh network; by default tiny up to 64 pixels, live above.
         frozen: Layers of the parent up to this side in pixels stay as they are; 0 none.
         mirror: Also learn from mirror images.
         judge: Critic on pixels, or on the features of a pretrained network.

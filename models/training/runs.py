@@ -41,15 +41,9 @@ def claim(run_dir: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
     Raises:
         UserError: The folder holds another run, or one to be resumed.
     """
-    path = run_dir / SETTINGS
-    if not path.exists():
+    begun = begun_with(run_dir)
+    if begun is None:
         return
-    try:
-        begun = dict(json.loads(path.read_text()))
-    except (OSError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read: {error}.", "Choose another name, or remove the folder."
-        ) from error
     if not resume and DONE in begun:
         _put_aside(run_dir, str(begun[DONE]))
         return
@@ -63,6 +57,23 @@ def claim(run_dir: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
             f"The run in {run_dir} was begun with {changed[0]} {begun.get(changed[0])}.",
             "Resume it with the same settings, or choose another name.",
         )
+
+
+def begun_with(run_dir: Path) -> dict[str, Any] | None:
+    """The settings a run was begun with; None where there is no run.
+
+    Raises:
+        UserError: They cannot be read.
+    """
+    path = run_dir / SETTINGS
+    if not path.exists():
+        return None
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read: {error}.", "Choose another name, or remove the folder."
+        ) from error
 
 
 def write_settings(run_dir: Path, settings: Mapping[str, Any]) -> None:

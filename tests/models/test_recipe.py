@@ -85,7 +85,7 @@ class TestWholeRun:
         assert loaded.plan(asked).until_tick == 96
 
     def test_the_public_function_keeps_its_run_with_the_users_data(self, songs, antiphon_home):
-        bundle = models.train(songs, "mine", max_steps=1, device="cpu")
+        bundle = models.train(songs, "mine", parent=None, max_steps=1, device="cpu")
         assert (antiphon_home / "runs" / "mine" / "corpus" / "corpus.json").is_file()
         assert bundle.manifest.name == "mine"
         assert [info.name for info in models.list_bundles() if info.name == "mine"] == ["mine"]

@@ -26,10 +26,15 @@ def folder(tmp_path):
     return songs
 
 
+def asked(folder, *more):
+    fast = ["--parent", "none", "--steps", "1"]
+    return run(["train", "music", str(folder), "--name", "mine", *fast, *more])
+
+
 class TestTrainMusic:
     def test_tells_the_figures_and_the_health_of_the_folder(self, folder):
         told = []
-        options = TrainMusicOptions(folder, "mine", steps=1, device="cpu")
+        options = TrainMusicOptions(folder, "mine", steps=1, parent=None, device="cpu")
         data = train_music(options, lambda *step: told.append(step))
         assert (data["name"], data["version"]) == ("mine", "1.0.0")
         assert data["nll_nats_per_note"] == data["nll"]["model"]["partner"]
@@ -47,13 +52,13 @@ class TestTrainMusic:
         assert f"{data['nll_nats_per_note']:.3f} nats a note (repeat last bar " in text
 
     def test_command_prints_one_object(self, folder, capsys):
-        assert run(["train", "music", str(folder), "--name", "mine", "--steps", "1", "--json"]) == 0
+        assert asked(folder, "--json") == 0
         data = json.loads(capsys.readouterr().out)
         assert data["corpus"]["used"] == 3
         assert data["path"].endswith("1.0.0")
 
     def test_command_prints_lines(self, folder, capsys):
-        assert run(["train", "music", str(folder), "--name", "mine", "--steps", "1"]) == 0
+        assert asked(folder) == 0
         out = capsys.readouterr().out
         assert out.startswith("mine 1.0.0 is ready: ")
         assert "1 refused:" in out
@@ -84,8 +89,8 @@ class TestTrainMusic:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            train_music(TrainMusicOptions(folder, "mine", steps=3, device="cpu"), interrupt)
-        again = TrainMusicOptions(folder, "mine", steps=3, device="cpu", resume=True, seed=1)
+            train_music(TrainMusicOptions(folder, "mine", steps=3, parent=None, device="cpu"), interrupt)
+        again = TrainMusicOptions(folder, "mine", steps=3, parent=None, device="cpu", resume=True, seed=1)
         with pytest.raises(UserError, match="begun with seed 0"):
             train_music(again)
         assert run(["train", "music", str(folder), "--name", "mine", "--steps", "3"]) == 2
@@ -147,6 +152,6 @@ class TestHealth:
     def test_without_figures(self):
         data = {
             "name": "a", "version": "1.0.0", "path": "/p", "nll_nats_per_note": None, "nll": {},
-            "corpus": CORPUS,
+            "parent": None, "corpus": CORPUS,
         }  # fmt: skip
-        assert lines(data)[:2] == ["a 1.0.0 is ready: /p", ""]
+        assert lines(data)[:3] == ["a 1.0.0 is ready: /p", "Started from fresh weights.", ""]

@@ -41,13 +41,14 @@ def folder(tmp_path):
 
 
 def asked(folder, *more):
-    return run(["train", "pictures", str(folder), "--name", "mine", "--size", "16", "--steps", "1", *more])
+    fast = ["--parent", "none", "--size", "16", "--steps", "1"]
+    return run(["train", "pictures", str(folder), "--name", "mine", *fast, *more])
 
 
 class TestTrainPictures:
     def test_tells_the_figures_and_the_health_of_the_folder(self, folder):
         told = []
-        options = TrainPicturesOptions(folder, "mine", steps=1, size=16, device="cpu")
+        options = TrainPicturesOptions(folder, "mine", steps=1, size=16, parent=None, device="cpu")
         data = train_pictures(options, lambda *step: told.append(step))
         assert (data["name"], data["version"]) == ("mine", "1.0.0")
         assert data["swd"] > data["real"]["swd"]
@@ -96,7 +97,8 @@ class TestTrainPictures:
 
     def test_three_pictures_are_told_to_be_few(self, tmp_path):
         folder = write_discs(tmp_path / "few", 3)
-        data = train_pictures(TrainPicturesOptions(folder, "few", steps=1, size=16, device="cpu"))
+        options = TrainPicturesOptions(folder, "few", steps=1, size=16, parent=None, device="cpu")
+        data = train_pictures(options)
         assert data["corpus"]["used"] == 3
         assert "swd" not in data
 
