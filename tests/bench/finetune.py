@@ -1,6 +1,6 @@
 """``python -m tests.bench.finetune``: a hundred pictures of another kind, learned from a shipped bundle.
 
-The recipe is the product's (``antiphon train pictures DIR --from sunflowers``); only its clock is another:
+The recipe is the product's (``antiphon train pictures DIR --parent sunflowers``); only its clock is another:
 process time, so that a busy machine is fair. The first pictures of the folder by name are learned from, all
 others are never seen and measured with. Stopped at any time, the same command goes on.
 
@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from cyclopts import App
 
 from models.bundle import read_bundle
 from models.image import recipe
 from models.image.generator import Generator
-from models.image.judge import Judge, load_judge
-from models.image.measure import in_features, pair_sheet
-from models.image.metrics import nearest_ratio, sliced_wasserstein
+from models.image.judge import load_judge
+from models.image.measure import pair_sheet
+from models.image.metrics import nearest_ratio
 from models.image.pictures import Pixels
 from models.image.player import Pictures, load_generator
 from models.image.recipe import PictureRun
@@ -35,7 +34,18 @@ from models.registry import find
 from models.training.loop import fit
 from models.training.runs import claim, write_settings
 from studio.terminal import table
-from tests.bench.pictures import COUNT, LEARNED, Positive, keep_marks, reporter, say, split, start
+from tests.bench.pictures import (
+    COUNT,
+    LEARNED,
+    Positive,
+    figures_of,
+    keep_marks,
+    pixels,
+    reporter,
+    say,
+    split,
+    start,
+)
 
 MARKS_MIN = (1, 5, 15, 30)
 GOAL = 0.5
@@ -74,9 +84,11 @@ def finetune(
     size = start.config.resolution
     learned, unseen = split(data, out, first, size)
     judge = load_judge(device="cpu")
-    sides = Sides(learned.images[learned.train], np.asarray(unseen.images), judge)
-    write_image(out / "real.png", contact(sides.unseen[:ON_SHEET], 8))
-    before = sides.figures(base_pictures(start, count), out / "base.png")
+    known, strange = pixels(learned, unseen)
+    unmoved = base_pictures(start, count)
+    for name, shown in (("real", strange), ("base", unmoved)):
+        write_image(out / f"{name}.png", contact(shown[:ON_SHEET], 8))
+    before = figures_of(unmoved, known, strange, judge)
     run = PictureRun(out / LEARNED, out / "run", "bench", base, max_minutes=minutes, size=size, device="cpu")
     settings = {"data": str(data.resolve()), "first": first, "base": base, "threads": threads}
     claim(run.run_dir, settings, resume=True)
@@ -90,42 +102,18 @@ def finetune(
     step = recipe.choose(task, fitted, None)
     task.generator.eval()
     made = task.make(count)
-    after = sides.figures(made, out / "made.png", out / "nearest.png")
+    write_image(out / "made.png", contact(made[:ON_SHEET], 8))
+    write_image(out / "nearest.png", pair_sheet(made, known, nearest_ratio(made, known, strange)))
+    after = figures_of(made, known, strange, judge)
     report = {
         "base": f"{bundle.manifest.name}@{bundle.manifest.version}", "data": data.name, "size": size,
         "minutes": fitted.elapsed_s / 60, "threads": threads, "steps": fitted.step, "step_chosen": step,
-        "learned": len(sides.learned), "unseen": len(sides.unseen), "features": judge.name,
-        "before": before, "after": after, "real": sides.figures(sides.learned),
+        "learned": len(known), "unseen": len(strange), "features": judge.name,
+        "before": before, "after": after, "real": figures_of(known, known, strange, judge),
         "ratio": after["swd"] / before["swd"], "goal": GOAL,
     }  # fmt: skip
     (out / "bench-finetune.json").write_text(json.dumps(report, indent=2) + "\n")
     say(*lines_of(report), f"Sheets: {out}; look at them before you believe a figure.")
-
-
-@dataclass(frozen=True)
-class Sides:
-    """What made pictures are compared with.
-
-    Attributes:
-        learned: Pictures learned from, ``[n h w 3]``.
-        unseen: Pictures of their kind that no training saw.
-        judge: Where features are measured.
-    """
-
-    learned: Pixels
-    unseen: Pixels
-    judge: Judge
-
-    def figures(self, made: Pixels, sheet: Path | None = None, pairs: Path | None = None) -> dict[str, Any]:
-        """Figures of made pictures; a sheet of them, and one beside what they are nearest to."""
-        levels = sliced_wasserstein(made, self.unseen)
-        nearest = nearest_ratio(made, self.learned, self.unseen)
-        if sheet:
-            write_image(sheet, contact(made[:ON_SHEET], 8))
-        if pairs:
-            write_image(pairs, pair_sheet(made, self.learned, nearest))
-        in_space = in_features(self.judge.rows(made), self.judge.rows(self.unseen))
-        return {"swd": levels["mean"], "kd": in_space["kd"], "nearest_ratio": nearest.ratio, "levels": levels}
 
 
 def base_pictures(generator: Generator, count: int) -> Pixels:

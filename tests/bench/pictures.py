@@ -34,7 +34,7 @@ from models.image.decode import IntakeConfig
 from models.image.judge import Judge, load_judge
 from models.image.measure import FEWEST, in_features
 from models.image.metrics import nearest_ratio, sliced_wasserstein
-from models.image.pictures import PictureSet, build_pictures, list_pictures
+from models.image.pictures import PictureSet, Pixels, build_pictures, list_pictures
 from models.image.recipe import PictureRun
 from models.image.sheet import contact, write_image
 from models.image.task import SAMPLES, PictureTask
@@ -134,7 +134,7 @@ def bench(
     say(f"Grids without names: {out / 'blind'}; put them in order before you read a figure.")
     report = {"minutes": minutes, "size": size, "device": plan.device, "features": judge.name}
     report |= {"learned": len(pictures.names), "unseen": len(unseen.names), "base": base}
-    report |= {"real": real_figures(pictures, unseen, judge, count), "rows": results}
+    report |= {"real": real_figures(*pixels(pictures, unseen), judge, count), "rows": results}
     report |= {"goal": GOAL, "verdicts": {row: verdict(results, row) for row in OURS if row in results}}
     (out / "bench-pictures.json").write_text(json.dumps(report, indent=2))
     if not blind:
@@ -172,7 +172,7 @@ def result_of(
     task.generator.center(seed)
     made = task.make(count)
     write_image(run.run_dir / "grid.png", contact(made[:64], 8))
-    found = figures_of(made, pictures, unseen, judge) | {
+    found = figures_of(made, *pixels(pictures, unseen), judge) | {
         "steps": fitted.step, "chosen": chosen, "elapsed_s": fitted.elapsed_s,
         "parameters": sum(p.numel() for p in task.generator.parameters()),
     }  # fmt: skip
@@ -209,18 +209,21 @@ def split(data: Path, out: Path, first: int, size: int) -> tuple[PictureSet, Pic
     return sets[0], sets[1]
 
 
-def figures_of(made: np.ndarray, pictures: PictureSet, unseen: PictureSet, judge: Judge) -> dict[str, Any]:
+def figures_of(made: Pixels, learned: Pixels, unseen: Pixels, judge: Judge) -> dict[str, Any]:
     """Figures of made pictures beside those never seen, the mean of their levels for ``swd``."""
-    real = np.asarray(unseen.images)
-    ratio = nearest_ratio(made, pictures.images[pictures.train], real).ratio
-    own = in_features(judge.rows(made), judge.rows(real))
-    return {"swd": sliced_wasserstein(made, real)["mean"], **own, "nearest_ratio": ratio}
+    own = in_features(judge.rows(made), judge.rows(unseen))
+    ratio = nearest_ratio(made, learned, unseen).ratio
+    return {"swd": sliced_wasserstein(made, unseen)["mean"], **own, "nearest_ratio": ratio}
 
 
-def real_figures(pictures: PictureSet, unseen: PictureSet, judge: Judge, count: int) -> dict[str, Any]:
+def pixels(pictures: PictureSet, unseen: PictureSet) -> tuple[Pixels, Pixels]:
+    """Pictures learned from, and all of those never seen."""
+    return pictures.images[pictures.train], np.asarray(unseen.images)
+
+
+def real_figures(learned: Pixels, unseen: Pixels, judge: Judge, count: int) -> dict[str, Any]:
     """Real training pictures in the made ones' place."""
-    learned = pictures.images[pictures.train[:count]]
-    return figures_of(learned, pictures, unseen, judge) | {"nearest_ratio": None}
+    return figures_of(learned[:count], learned, unseen, judge) | {"nearest_ratio": None}
 
 
 def keep_marks(run_dir: Path, marks_min: Sequence[int] = MARKS_MIN, out: Path | None = None) -> None:
