@@ -21,8 +21,9 @@ install: $(VENV)/.run
 run: install
 	$(BIN)/antiphon
 
+# Side by side: every test is alone with its own folders; those that want ports or a window run one by one in .ci/run.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
