@@ -24,7 +24,7 @@ from models.image import recipe
 from models.image.generator import Generator
 from models.image.judge import load_judge
 from models.image.measure import pair_sheet
-from models.image.metrics import nearest_ratio
+from models.image.metrics import NearestResult, nearest_ratio
 from models.image.pictures import Pixels
 from models.image.player import Pictures, load_generator
 from models.image.recipe import PictureRun
@@ -88,7 +88,11 @@ def finetune(
     unmoved = base_pictures(start, count)
     for name, shown in (("real", strange), ("base", unmoved)):
         write_image(out / f"{name}.png", contact(shown[:ON_SHEET], 8))
-    before = figures_of(unmoved, known, strange, judge)
+
+    def figures(shown: Pixels, nearest: NearestResult) -> dict[str, Any]:
+        return figures_of(shown, strange, judge) | {"nearest_ratio": nearest.ratio}
+
+    before = figures(unmoved, nearest_ratio(unmoved, known, strange))
     run = PictureRun(out / LEARNED, out / "run", "bench", base, max_minutes=minutes, size=size, device="cpu")
     settings = {"data": str(data.resolve()), "first": first, "base": base, "threads": threads}
     claim(run.run_dir, settings, resume=True)
@@ -103,13 +107,14 @@ def finetune(
     task.generator.eval()
     made = task.make(count)
     write_image(out / "made.png", contact(made[:ON_SHEET], 8))
-    write_image(out / "nearest.png", pair_sheet(made, known, nearest_ratio(made, known, strange)))
-    after = figures_of(made, known, strange, judge)
+    nearest = nearest_ratio(made, known, strange)
+    write_image(out / "nearest.png", pair_sheet(made, known, nearest))
+    after = figures(made, nearest)
     report = {
         "base": f"{bundle.manifest.name}@{bundle.manifest.version}", "data": data.name, "size": size,
         "minutes": fitted.elapsed_s / 60, "threads": threads, "steps": fitted.step, "step_chosen": step,
         "learned": len(known), "unseen": len(strange), "features": judge.name,
-        "before": before, "after": after, "real": figures_of(known, known, strange, judge),
+        "before": before, "after": after, "real": figures(known, nearest_ratio(known, known, strange)),
         "ratio": after["swd"] / before["swd"], "goal": GOAL,
     }  # fmt: skip
     (out / "bench-finetune.json").write_text(json.dumps(report, indent=2) + "\n")

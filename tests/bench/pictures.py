@@ -172,7 +172,9 @@ def result_of(
     task.generator.center(seed)
     made = task.make(count)
     write_image(run.run_dir / "grid.png", contact(made[:64], 8))
-    found = figures_of(made, *pixels(pictures, unseen), judge) | {
+    known, strange = pixels(pictures, unseen)
+    found = figures_of(made, strange, judge) | {
+        "nearest_ratio": nearest_ratio(made, known, strange).ratio,
         "steps": fitted.step, "chosen": chosen, "elapsed_s": fitted.elapsed_s,
         "parameters": sum(p.numel() for p in task.generator.parameters()),
     }  # fmt: skip
@@ -209,11 +211,11 @@ def split(data: Path, out: Path, first: int, size: int) -> tuple[PictureSet, Pic
     return sets[0], sets[1]
 
 
-def figures_of(made: Pixels, learned: Pixels, unseen: Pixels, judge: Judge) -> dict[str, Any]:
-    """Figures of made pictures beside those never seen, the mean of their levels for ``swd``."""
+def figures_of(made: Pixels, unseen: Pixels, judge: Judge) -> dict[str, Any]:
+    """Figures of made pictures beside those never seen: ``levels`` of ``swd``, which is their mean."""
+    levels = sliced_wasserstein(made, unseen)
     own = in_features(judge.rows(made), judge.rows(unseen))
-    ratio = nearest_ratio(made, learned, unseen).ratio
-    return {"swd": sliced_wasserstein(made, unseen)["mean"], **own, "nearest_ratio": ratio}
+    return {"swd": levels["mean"], "levels": levels, **own}
 
 
 def pixels(pictures: PictureSet, unseen: PictureSet) -> tuple[Pixels, Pixels]:
@@ -223,7 +225,7 @@ def pixels(pictures: PictureSet, unseen: PictureSet) -> tuple[Pixels, Pixels]:
 
 def real_figures(learned: Pixels, unseen: Pixels, judge: Judge, count: int) -> dict[str, Any]:
     """Real training pictures in the made ones' place."""
-    return figures_of(learned[:count], learned, unseen, judge) | {"nearest_ratio": None}
+    return figures_of(learned[:count], unseen, judge) | {"nearest_ratio": None}
 
 
 def keep_marks(run_dir: Path, marks_min: Sequence[int] = MARKS_MIN, out: Path | None = None) -> None:
