@@ -189,12 +189,13 @@ def grid_offset(onset: NDArray[np.float64]) -> tuple[float, float]:
 
     Returns:
         Offset in grid ticks within half a sixteenth either way, and the mean resultant length 0–1: the
-        circular mean of Mardia and Jupp, "Directional Statistics", 2000, section 2.2.
+        circular mean of Mardia and Jupp, "Directional Statistics", 2000, section 2.2. The offset is rounded
+        to a millionth of a tick, so that notes exactly :data:`ON_GRID_TICKS` away count as that far away.
     """
     if len(onset) == 0:
         return 0.0, 0.0
     mean = np.exp(onset * (2j * np.pi / SIXTEENTH)).mean()
-    return float(np.angle(mean)) * SIXTEENTH / (2 * np.pi), float(abs(mean))
+    return round(float(np.angle(mean)) * SIXTEENTH / (2 * np.pi), 6), float(abs(mean))
 
 
 def _accents(onsets: Onsets, offset: float) -> _Series:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from midi import Control, Note, NoteArray, Part, Score, TempoMap, TimeSignature
@@ -47,6 +47,7 @@ def downbeats_on_bar_lines(settled, offset, beats_per_bar):
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 4 * PPQ - 1), st.sampled_from([(1, 4), (2, 4), (4, 4)]), st.integers(0, 5))
+@example(1180, (4, 4), 0)
 def test_any_offset_is_found_and_the_bar_lines_fall_on_the_downbeats(offset, metre, seed):
     score = song(offset=offset, metre=metre, seed=seed)
     settled = settle(score)

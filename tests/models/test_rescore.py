@@ -139,6 +139,7 @@ class TestPlayer:
         model.plan(replace(asked(), spare_s=1e6))
         assert len(heard) == 4
         heard.clear()
+        model = player()  # with an allowance of its own: on a busy machine one plan may use up its share
         model.is_awaited = lambda: len(heard) >= 2
         model.plan(replace(asked(4), spare_s=1e6))
         assert len(heard) == 2
