@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
+from models.image.captured import Captured, can_capture
 from models.image.generator import Bend, Generator, GeneratorConfig, latents, to_uint8
 from models.image.synthesis import Synthesis, is_fast_here
 from models.registry import find
@@ -37,7 +38,7 @@ class Pictures:
         self.generator = generator.eval().requires_grad_(False).freeze()
         self.name = name
         self.version = version
-        self._synthesis: Synthesis | None = None
+        self._synthesis: Synthesis | Captured | None = None
 
     @classmethod
     def load(cls, name: str | Path, device: str = "auto") -> Pictures:
@@ -96,8 +97,8 @@ class Pictures:
     ) -> NDArray[np.uint8]:
         """Pixels ``[n h w 3]`` of styles ``[n layers w]``; without ``noise`` the network's own is left out.
 
-        What is not bent is made by :class:`models.image.synthesis.Synthesis` where that can be, else by the
-        generator itself.
+        What is not bent is made by :class:`models.image.synthesis.Synthesis` or, on a GPU, by
+        :class:`models.image.captured.Captured` where that can be, else by the generator itself.
 
         Args:
             ws: On any device.
@@ -114,13 +115,14 @@ class Pictures:
         side = self.resolution
         return np.concatenate(made) if made else np.zeros((0, side, side, 3), np.uint8)
 
-    def _fast(self) -> Synthesis | None:
+    def _fast(self) -> Synthesis | Captured | None:
         """The way for playing, laid out at the first picture and anew when the network has grown."""
         generator = self.generator
-        if not is_fast_here(generator):
+        way = Captured if can_capture(generator) else Synthesis if is_fast_here(generator) else None
+        if way is None:
             return None
         if self._synthesis is None or self._synthesis.stage != (generator.resolution, generator.fade):
-            self._synthesis = Synthesis(generator)
+            self._synthesis = way(generator)
         return self._synthesis
 
     def generate(self, seeds: Iterable[int], psi: float = 0.7) -> NDArray[np.uint8]:

@@ -27,6 +27,7 @@ from models.registry import find
 from studio.live.synth import Synth, SynthEvent
 from tests.bench.figures import Figure, compared, cpu_s, higher
 from tests.bench.generator import generator_figures
+from tests.bench.generator import gpu_figures as gpu_picture_figures
 from tests.bench.peers import peer_figures
 from tests.bench.rows import decode_figures
 from tests.bench.window import window_figures
@@ -130,7 +131,7 @@ def bench(only: Only = "all", *, peers: str = sys.executable) -> None:
     measures: list[tuple[Only, Callable[[], list[Figure]]]] = [
         ("partner", lambda: peer_figures(peers)), ("partner", decode_figures), ("partner", start_figures),
         ("engine", synth_figures), ("engine", corpus_figures), ("window", window_figures),
-        ("generator", lambda: generator_figures(peers)),
+        ("generator", lambda: generator_figures(peers)), ("generator", gpu_picture_figures),
     ]  # fmt: skip
     file = Path("bench.json")
     before = json.loads(file.read_text()) if file.exists() and only != "all" else []

@@ -39,6 +39,13 @@ def test_a_missing_peer_is_named(monkeypatch):
                                              * figures[1].reference_value / 100)  # fmt: skip
 
 
+def test_without_a_gpu_the_table_says_so(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (figure,) = program.gpu_figures(rounds=1, config=SMALL)
+    assert figure.note == "no GPU"
+    assert figure.value > 0
+
+
 def test_a_peers_import_is_told_of_cuda_only_while_it_lasts(tmp_path, monkeypatch):
     (tmp_path / "wants_cuda.py").write_text(
         "import torch, aim\nassert torch.cuda.is_available()\nfrom aim import Run\n"
