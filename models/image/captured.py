@@ -1,8 +1,4 @@
-"""The generator for playing on a GPU: one picture as a CUDA graph.
-
-One picture at a time is many small kernels, and each is started from Python. Captured once with fixed shapes,
-they are started as one.
-"""
+"""The generator for playing on a GPU: a picture's kernels as one graph (:mod:`models.graph`)."""
 
 from __future__ import annotations
 
@@ -13,28 +9,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.graph import Replay
 from models.image.generator import Generator, to_uint8
-
-WARM_UPS = 3
-"""Runs before the capture, in which libraries choose kernels and take memory (PyTorch, "CUDA semantics")."""
-
-
-def can_capture(generator: Generator) -> bool:
-    """Whether :class:`Captured` can play a generator: on a CUDA device."""
-    return generator.base.is_cuda
 
 
 class Captured:
     """Plays a generator at the resolution and with the weights it has now. One thread at a time.
 
     Args:
-        generator: Frozen, on a device for which :func:`can_capture`.
+        generator: Frozen.
     """
 
     def __init__(self, generator: Generator) -> None:
         self.stage = (generator.resolution, generator.fade)
         device, config = generator.base.device, generator.config
-        # A replay reads and writes where the capture did.
         self._styles = torch.zeros(1, len(generator.layer_names), config.w_size, device=device)
         self._noise = [torch.zeros(shape, device=device) for shape in generator.noise_shapes()]
 
@@ -42,16 +30,7 @@ class Captured:
             made: Tensor = generator(self._styles, noise=self._noise)
             return made
 
-        self._graph = torch.cuda.CUDAGraph()
-        aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream(device))
-        with torch.inference_mode(), torch.cuda.device(device):
-            with torch.cuda.stream(aside):
-                for _ in range(WARM_UPS):
-                    make()
-            torch.cuda.current_stream(device).wait_stream(aside)
-            with torch.cuda.graph(self._graph):
-                self._picture = make()
+        self._picture = Replay(make, device)
 
     @torch.inference_mode()
     def render(self, ws: Tensor, noise: Sequence[Tensor] | None = None) -> NDArray[np.uint8]:
@@ -69,7 +48,6 @@ class Captured:
         made = []
         for row in ws:
             self._styles.copy_(row[None])
-            self._graph.replay()
-            made.append(to_uint8(self._picture))
+            made.append(to_uint8(self._picture()))
         side = self.stage[0]
         return np.concatenate(made) if made else np.zeros((0, side, side, 3), np.uint8)

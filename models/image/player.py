@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.bundle import Bundle, read_bundle
 from models.device import pick_device
-from models.image.captured import Captured, can_capture
+from models.image.captured import Captured
 from models.image.generator import Bend, Generator, GeneratorConfig, latents, to_uint8
 from models.image.synthesis import Synthesis, is_fast_here
 from models.registry import find
@@ -118,7 +118,7 @@ class Pictures:
     def _fast(self) -> Synthesis | Captured | None:
         """The way for playing, laid out at the first picture and anew when the network has grown."""
         generator = self.generator
-        way = Captured if can_capture(generator) else Synthesis if is_fast_here(generator) else None
+        way = Captured if generator.base.is_cuda else Synthesis if is_fast_here(generator) else None
         if way is None:
             return None
         if self._synthesis is None or self._synthesis.stage != (generator.resolution, generator.fade):

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from midi.events import FIELD_SIZES, PREDICTED, Field, Rows
+from models.sequence.captured import CapturedReader
 from models.sequence.decode import Reader, RowLogits
 from models.sequence.network import NORM_EPSILON, EventModel, TrunkConfig, seen_by
 from models.sequence.products import Array, Buffer, HalfProduct, Product, WholeProduct, has_half
@@ -42,8 +43,9 @@ def open_reader(model: EventModel, runtime: Runtime = "auto") -> Reader:
 
     Args:
         model: The network, on its device.
-        runtime: ``auto`` is ``fast`` for 32-bit weights on a CPU and ``eager`` elsewhere; ``half`` is
-            ``auto`` with products in bfloat16 where :func:`has_half`.
+        runtime: ``auto`` is ``fast`` for 32-bit weights on a CPU, :class:`models.sequence.captured.
+            CapturedReader` on CUDA and ``eager`` elsewhere; ``half`` is ``auto`` with products in bfloat16
+            where :func:`has_half`.
 
     Raises:
         ValueError: ``fast`` was asked for and these weights cannot have it.
@@ -51,6 +53,8 @@ def open_reader(model: EventModel, runtime: Runtime = "auto") -> Reader:
     can_be_fast = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in model.parameters())
     if runtime == "fast" and not can_be_fast:
         raise ValueError("the fast reader needs 32-bit weights on a CPU")
+    if runtime != "eager" and next(model.parameters()).is_cuda:
+        return CapturedReader(model)
     if not can_be_fast or runtime == "eager":
         return Reader(model)
     return FastReader(model, NetworkStep(model, is_half=runtime == "half" and has_half()))

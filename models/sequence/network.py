@@ -189,11 +189,15 @@ class EventModel(nn.Module):
 
     def forward(self, rows: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """Hidden state ``[b t w]`` after each row of ``rows`` ``[b t fields]`` (integers)."""
-        x = self.embeddings[0](rows[..., 0])
+        hidden: Tensor = self.trunk(self.dropout(self.embed(rows)), cache)
+        return hidden
+
+    def embed(self, rows: Tensor) -> Tensor:
+        """The columns of every row ``[b t fields]`` in one vector, ``[b t w]``."""
+        x: Tensor = self.embeddings[0](rows[..., 0])
         for field in range(1, len(FIELD_SIZES)):
             x = x + self.embeddings[field](rows[..., field])
-        hidden: Tensor = self.trunk(self.dropout(x), cache)
-        return hidden
+        return x
 
     def head_inputs(self, hidden: Tensor) -> Tensor:
         """What the hidden state tells each head: ``[... heads head_width]``."""

@@ -54,9 +54,11 @@ def partner() -> EventModel:
 class Reading(RuleBasedStateMachine):
     """Two readers side by side, fed, taken back and asked in any order, are where fresh ones would be."""
 
+    kind: type[Reader] = FastReader
+
     @initialize(seed=st.integers(0, 99), n=st.integers(1, 20))
     def begin(self, seed, n):
-        hearing = FastReader(MODEL)
+        hearing = self.kind(MODEL)
         self.readers = [hearing, hearing.companion()]
         self.expected = [rows(seed, n), rows(seed + 1, n // 2 + 1)]
         for reader, read in zip(self.readers, self.expected, strict=True):
