@@ -125,12 +125,16 @@ def bench(
     judge = load_judge(device=plan.device)
     results: dict[str, list[dict[str, Any]]] = {}
     for seed in range(seeds):  # all rows of a seed first: stopped early, the rows are still comparable
+        shown = []
         for row in rows:
             try:
-                results.setdefault(row, []).append(result_of(plan, row, seed, pictures, unseen, judge, count))
+                found = result_of(plan, row, seed, pictures, unseen, judge, count)
             except UserError as fault:
                 say(f"{row}: left out. {fault.message} {fault.hint}")
-        write_blind(plan, [row for row in results if len(results[row]) > seed], seed)
+                continue
+            results.setdefault(row, []).append(found)
+            shown.append(row)
+        write_blind(plan, shown, seed)
     say(f"Grids without names: {out / 'blind'}; put them in order before you read a figure.")
     report = {"minutes": minutes, "size": size, "device": plan.device, "features": judge.name}
     report |= {"learned": len(pictures.names), "unseen": len(unseen.names), "base": base}

@@ -16,10 +16,10 @@ from tests.models.image.gardens import plant
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def bench(tmp_path, **more):
+def bench(tmp_path, base="garden/1.0.0", **more):
     program.bench(
         data=tmp_path / "discs", out=tmp_path / "out", size=16, minutes=1e-6, seeds=1, device="cpu", count=16,
-        first=20, base=str(tmp_path / "garden" / "1.0.0"), rows=("ours", "transfer", "dcgan"), **more,
+        first=20, base=str(tmp_path / base), rows=("ours", "transfer", "dcgan"), **more,
     )  # fmt: skip
 
 
@@ -44,6 +44,18 @@ def test_rows_are_trained_once_and_compared(tmp_path, capsys, monkeypatch):
     for row in ("ours", "transfer"):
         assert report["verdicts"][row]["swd"] == pytest.approx(found[row] / found["dcgan"])
     assert (report["learned"], report["unseen"]) == (20, 12)
+
+
+def test_a_row_without_its_starter_is_left_out_of_the_table(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda _n: None)
+    write_discs(tmp_path / "discs", 32, 16)
+    bench(tmp_path, base="nowhere")
+    out = capsys.readouterr().out
+    assert "transfer: left out." in out
+    assert "ours over the best other row: swd" in out
+    report = json.loads((tmp_path / "out" / "bench-pictures.json").read_text())
+    assert sorted(report["rows"]) == ["dcgan", "ours"]
+    assert sorted(report["verdicts"]) == ["ours"]
 
 
 def test_another_budget_is_another_comparison(tmp_path, monkeypatch):
